@@ -1,0 +1,175 @@
+"""Reporter URLs: parsing, and finding the reporter that answers to a scheme.
+
+Built-in reporters are found the way a third party's are: by the entry-point group
+`wf_instrument.reporters`, whose names are schemes and whose objects are `ReporterFactory`s.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Final, cast
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from wf_instrument.errors import ConfigError, MissingExtraError, UnknownReporterError
+
+if TYPE_CHECKING:
+    from wf_instrument.identity import Identity
+    from wf_instrument.reporting.reporter import Reporter, ReporterFactory
+    from wf_instrument.settings import Settings
+
+__all__ = ["ENTRY_POINT_GROUP", "ReporterUrl", "known_schemes", "make_reporter"]
+
+ENTRY_POINT_GROUP: Final = "wf_instrument.reporters"
+
+#: Schemes whose backend comes with an extra, for the message when it is not installed.
+_EXTRAS: Final = {
+    "signalfx": "signalfx",
+    "apptuit": "apptuit",
+    "otlp": "otlp",
+    "otlp+https": "otlp",
+    "prometheus": "prometheus",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReporterUrl:
+    """A parsed reporter URL. `str()` and `repr()` leave out user, password and query.
+
+    Attributes:
+        scheme: Lower case.
+        host: Host name or address, without brackets; empty when absent.
+        port: Port, or None.
+        user: Percent-decoded user-info before the colon (often the token); empty when absent.
+        password: Percent-decoded user-info after the colon; empty when absent.
+        path: Percent-decoded, with its leading slash; empty when absent.
+        query: Query parameters; of a repeated one the last.
+    """
+
+    scheme: str
+    host: str = ""
+    port: int | None = None
+    user: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+    path: str = ""
+    query: dict[str, str] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> ReporterUrl:
+        """Read a reporter URL.
+
+        Raises:
+            ConfigError: It has no scheme, or a port that is no port.
+        """
+        parts = urlsplit(text.strip())
+        if not parts.scheme or "://" not in text:
+            raise ConfigError(
+                f"reporter URL {_redacted(text)!r} has no scheme; "
+                f"write SCHEME://..., with one of {', '.join(known_schemes())}"
+            )
+        try:
+            port = parts.port
+        except ValueError as exc:
+            raise ConfigError(
+                f"reporter URL {_redacted(text)!r} has a port that is no number from 0 to 65535"
+            ) from exc
+        return cls(
+            scheme=parts.scheme.lower(),
+            host=parts.hostname or "",
+            port=port,
+            user=unquote(parts.username or ""),
+            password=unquote(parts.password or ""),
+            path=unquote(parts.path),
+            query=dict(parse_qsl(parts.query, keep_blank_values=True)),
+        )
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port is None else f":{self.port}"
+        return f"{self.scheme}://{host}{port}{self.path}"
+
+    def number(
+        self, name: str, default: float, *, minimum: float = 0.0, maximum: float = math.inf
+    ) -> float:
+        """Read a query parameter as a number within bounds, `default` when absent.
+
+        Raises:
+            ConfigError: It is no number or out of bounds.
+        """
+        text = self.query.get(name)
+        if text is None:
+            return default
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not minimum <= value <= maximum or math.isinf(value):
+            limit = f"from {minimum:g} to {maximum:g}" if maximum < math.inf else (
+                f"of at least {minimum:g}")
+            raise ConfigError(
+                f"reporter URL {self}: parameter {name}={text!r} should be a number {limit}"
+            )
+        return value
+
+    def check_query(self, *known: str) -> None:
+        """Refuse parameters that no one reads, so that a misspelt one is noticed.
+
+        Raises:
+            ConfigError: There is a parameter that is neither in `known` nor `interval`.
+        """
+        strange = sorted(set(self.query) - set(known) - {"interval"})
+        if strange:
+            accepted = ", ".join(sorted({*known, "interval"}))
+            raise ConfigError(
+                f"reporter URL {self}: unknown parameter {strange[0]!r}; accepted: {accepted}"
+            )
+
+
+def known_schemes() -> list[str]:
+    """Return the schemes of all installed reporters, sorted."""
+    return sorted({point.name for point in entry_points(group=ENTRY_POINT_GROUP)})
+
+
+def make_reporter(
+    text: str, identity: Identity, settings: Settings
+) -> tuple[ReporterUrl, Reporter, float]:
+    """Make the reporter that a URL names.
+
+    Returns:
+        The parsed URL, the reporter and the seconds between two reports.
+
+    Raises:
+        UnknownReporterError: No installed reporter answers to the scheme.
+        MissingExtraError: The reporter's own dependencies are not installed.
+        ConfigError: The reporter refuses the URL.
+    """
+    url = ReporterUrl.parse(text)
+    points = entry_points(group=ENTRY_POINT_GROUP, name=url.scheme)
+    if not points:
+        raise UnknownReporterError(_unknown(url))
+    point = next(iter(points))
+    try:
+        factory = cast("ReporterFactory", point.load())
+    except ImportError as exc:
+        extra = _EXTRAS.get(url.scheme, url.scheme)
+        raise MissingExtraError(
+            f"reporter {url} needs the package {exc.name!r}, which is not installed; "
+            f"run: pip install 'wf-instrument[{extra}]'"
+        ) from exc
+    reporter = factory(url, identity, settings)
+    interval_s = url.number("interval", reporter.default_interval_s, minimum=0.1, maximum=86400)
+    return url, reporter, interval_s
+
+
+def _unknown(url: ReporterUrl) -> str:
+    message = (
+        f"no reporter for the scheme {url.scheme!r} of {url}; known: {', '.join(known_schemes())}"
+    )
+    extra = _EXTRAS.get(url.scheme)
+    return f"{message}; pip install 'wf-instrument[{extra}]' may bring it" if extra else message
+
+
+def _redacted(text: str) -> str:
+    """Cut user-info and query, where secrets live, from what may be no URL at all."""
+    return text.split("?")[0].rpartition("@")[2][:100]

@@ -1,0 +1,236 @@
+"""What a reporter is given: everything one interval brought, ready to be named and sent.
+
+A snapshot is additive: two of them in a row merge into one that says the same. Nobody changes
+one after the pipeline handed it over; the histograms in it are shared by all reporters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from wf_instrument.identity import Identity
+    from wf_instrument.metrics.histogram import ExponentialHistogram
+    from wf_instrument.tracing.span_data import SpanData
+
+__all__ = [
+    "OVERFLOW_ROUTE",
+    "UNKNOWN_ROUTE",
+    "InFlight",
+    "MinuteDistribution",
+    "Outcome",
+    "Point",
+    "PointKind",
+    "RequestInterval",
+    "RequestKey",
+    "RunningRequest",
+    "Snapshot",
+    "Tags",
+    "UnmatchedPath",
+]
+
+Tags = tuple[tuple[str, str], ...]
+
+Outcome = Literal[
+    "ok",
+    "client_error",
+    "server_error",
+    "client_disconnect",
+    "cancelled",
+    "timeout",
+    "aborted_stream",
+]
+PointKind = Literal["gauge", "counter", "delta"]
+
+#: How a request is named that matched no route, where a name is needed.
+UNKNOWN_ROUTE: Final = "UNKNOWN"
+#: The one route that all requests beyond the cardinality budget share.
+OVERFLOW_ROUTE: Final = "_OVERFLOW_"
+
+#: Outcomes that are nobody's error: the client went away or the task was cancelled.
+_BLAMELESS: Final = frozenset({"client_disconnect", "cancelled"})
+
+
+@dataclass(frozen=True, slots=True)
+class RequestKey:
+    """The dimensions of a request, as the framework spells them.
+
+    Attributes:
+        framework: `flask`, `starlette`, ...; the prefix of hierarchical names.
+        route: The route template; None when no route matched.
+        func: The endpoint (view function); None when no route matched.
+        module: The view's module, for frameworks that name it apart (Django).
+        method: The HTTP method, or `_OTHER`.
+        status: The status sent to the client.
+        scheme: `http` or `https`.
+        protocol: The HTTP version, `1.1`.
+        outcome: How it ended.
+        error_type: Class name of the exception, or None.
+        dimensions: Tags the application added to the request.
+    """
+
+    framework: str
+    route: str | None
+    func: str | None
+    method: str
+    status: int
+    scheme: str = "http"
+    protocol: str = "1.1"
+    outcome: Outcome = "ok"
+    error_type: str | None = None
+    module: str | None = None
+    dimensions: Tags = ()
+
+    @property
+    def is_error(self) -> bool:
+        """Whether metrics count it as an error: status 400 and up, or an exception."""
+        if self.outcome in _BLAMELESS:
+            return False
+        return self.status >= 400 or self.error_type is not None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestInterval:
+    """The finished requests of one key in one interval. Times in seconds, sizes in bytes.
+
+    A histogram is None when no request of the interval had the figure (CPU under gevent, ...);
+    its count may be below `count` for the same reason.
+    """
+
+    key: RequestKey
+    count: int
+    latency: ExponentialHistogram
+    ttfb: ExponentialHistogram | None = None
+    cpu: ExponentialHistogram | None = None
+    queued: ExponentialHistogram | None = None
+    request_bytes: ExponentialHistogram | None = None
+    response_bytes: ExponentialHistogram | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """How many requests of a route and method were being served when the interval ended.
+
+    Also reported with `count` 0 for a route seen in the interval. Routes that the framework has
+    not told yet are in `Snapshot.total_in_flight` alone.
+    """
+
+    framework: str
+    route: str | None
+    func: str | None
+    method: str
+    count: int
+    scheme: str = "http"
+    module: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunningRequest:
+    """One request being served when the interval ended."""
+
+    framework: str
+    route: str | None
+    method: str
+    age_s: float
+    trace_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnmatchedPath:
+    """A concrete path that matched no route, and how often; only the most frequent are kept."""
+
+    path: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One value of one metric of a registry. `name` is complete, in dotted form.
+
+    A `delta` is the change within this interval; `counter` (cumulative) and `gauge` replace the
+    value of an earlier snapshot.
+    """
+
+    name: str
+    value: float
+    kind: PointKind
+    tags: Tags = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MinuteDistribution:
+    """The values one Wavefront histogram took in one minute.
+
+    Attributes:
+        name: The complete name.
+        minute_s: Unix time of the start of the minute, seconds.
+        histogram: The values.
+        tags: Point tags.
+    """
+
+    name: str
+    minute_s: int
+    histogram: ExponentialHistogram
+    tags: Tags = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What happened in [started_ns, ended_ns), Unix time in nanoseconds, in one process.
+
+    Attributes:
+        total_in_flight: Requests being served at the end, by framework.
+        self_points: What the pipeline says about itself (names `wf_instrument.*`).
+    """
+
+    identity: Identity
+    started_ns: int
+    ended_ns: int
+    requests: tuple[RequestInterval, ...] = ()
+    in_flight: tuple[InFlight, ...] = ()
+    total_in_flight: tuple[tuple[str, int], ...] = ()
+    running: tuple[RunningRequest, ...] = ()
+    unmatched: tuple[UnmatchedPath, ...] = ()
+    points: tuple[Point, ...] = ()
+    distributions: tuple[MinuteDistribution, ...] = ()
+    spans: tuple[SpanData, ...] = ()
+    self_points: tuple[Point, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing in it that a backend would keep."""
+        return not (self.requests or self.in_flight or self.points or self.distributions
+                    or self.spans)
+
+
+@dataclass(slots=True)
+class SnapshotDraft:
+    """A snapshot while producers fill it; used by the pipeline's thread alone."""
+
+    requests: list[RequestInterval] = field(default_factory=list)
+    in_flight: list[InFlight] = field(default_factory=list)
+    total_in_flight: dict[str, int] = field(default_factory=dict)
+    running: list[RunningRequest] = field(default_factory=list)
+    unmatched: list[UnmatchedPath] = field(default_factory=list)
+    points: list[Point] = field(default_factory=list)
+    distributions: list[MinuteDistribution] = field(default_factory=list)
+    spans: list[SpanData] = field(default_factory=list)
+    self_points: list[Point] = field(default_factory=list)
+
+    def freeze(self, identity: Identity, started_ns: int, ended_ns: int) -> Snapshot:
+        """Return the finished snapshot."""
+        return Snapshot(
+            identity=identity,
+            started_ns=started_ns,
+            ended_ns=ended_ns,
+            requests=tuple(self.requests),
+            in_flight=tuple(self.in_flight),
+            total_in_flight=tuple(self.total_in_flight.items()),
+            running=tuple(self.running),
+            unmatched=tuple(self.unmatched),
+            points=tuple(self.points),
+            distributions=tuple(self.distributions),
+            spans=tuple(self.spans),
+            self_points=tuple(self.self_points),
+        )

@@ -1,0 +1,364 @@
+"""Every setting, in one table: the fields of `Settings`.
+
+From the table are made the reader of arguments, environment and file, the command line's help
+and the page of the documentation. Precedence: argument over environment over file over default.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from wf_instrument.errors import ConfigError
+from wf_instrument.identity import ApplicationTags, Identity, default_source
+
+__all__ = ["DEFAULT_REPORTER", "Settings", "SettingRow", "load_settings", "setting_rows"]
+
+#: Where figures go when nothing is configured: the embedded store of the user's state directory.
+DEFAULT_REPORTER: Final = "local://"
+
+FILE_NAME: Final = "wf_instrument.toml"
+
+
+def _row(
+    default: object,
+    variable: str,
+    help_text: str,
+    *,
+    unit: str = "",
+    minimum: float = -math.inf,
+    maximum: float = math.inf,
+) -> Any:  # noqa: ANN401 - dataclasses.field is typed as the field's own type
+    meta = {
+        "variable": variable,
+        "help": help_text,
+        "unit": unit,
+        "minimum": minimum,
+        "maximum": maximum,
+    }
+    return field(default=default, metadata=meta)  # type: ignore[call-overload]  # any type
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings, resolved and checked; immutable."""
+
+    enabled: bool = _row(True, "WF_ENABLED", "Instrument at all; off leaves apps untouched.")
+    application: str = _row("default", "WF_APPLICATION", "Name of the application.")
+    service: str = _row("default", "WF_SERVICE", "Name of the service, one program of it.")
+    cluster: str = _row("", "WF_CLUSTER", "Cluster it runs in, for example a region.")
+    shard: str = _row("", "WF_SHARD", "Shard of the cluster, for example `primary`.")
+    custom_tags: tuple[tuple[str, str], ...] = _row(
+        (), "WF_CUSTOM_TAGS", "Further tags of everything reported, `key=value,key=value`."
+    )
+    source: str = _row("", "WF_SOURCE", "Who reports; the host's name when empty.")
+    reporter: tuple[str, ...] = _row(
+        (), "WF_REPORTER", "Reporter URLs, separated by white space; `local://` when empty."
+    )
+    tick_s: float = _row(
+        1.0, "WF_TICK", "Time between two drains.", unit="s", minimum=0.05, maximum=60
+    )
+    metrics: bool = _row(True, "WF_METRICS", "Record request metrics.")
+    spans: bool = _row(True, "WF_SPANS", "Record a server span per request.")
+    sample_rate: float = _row(
+        1.0, "WF_SAMPLE_RATE", "Share of new traces whose spans are kept.", minimum=0, maximum=1
+    )
+    trust_incoming: bool = _row(
+        True, "WF_TRUST_INCOMING", "Continue the traces that callers send in their headers."
+    )
+    excluded_urls: tuple[str, ...] = _row(
+        (),
+        "WF_EXCLUDED_URLS",
+        "Regular expressions, separated by white space; a path in which one is found leaves no trace.",
+    )
+    error_statuses: str = _row(
+        "500-599",
+        "WF_ERROR_STATUSES",
+        "Statuses that mark the span as failed, for example `404,500-599`.",
+    )
+    url_query: bool = _row(
+        False, "WF_URL_QUERY", "Keep the query string in the span's `http.url`; may hold secrets."
+    )
+    max_series: int = _row(
+        10_000,
+        "WF_MAX_SERIES",
+        "Routes and methods told apart; further ones share `_OVERFLOW_`.",
+        minimum=1,
+        maximum=1_000_000,
+    )
+    max_buffered_spans: int = _row(
+        10_000,
+        "WF_MAX_BUFFERED_SPANS",
+        "Finished spans waiting for the next drain; further ones are dropped and counted.",
+        minimum=1,
+        maximum=1_000_000,
+    )
+    fold_after: int = _row(
+        2_000,
+        "WF_FOLD_AFTER",
+        "Requests of one series that wait for a drain before one is made early.",
+        minimum=1,
+        maximum=1_000_000,
+    )
+    shutdown_timeout_s: float = _row(
+        5.0,
+        "WF_SHUTDOWN_TIMEOUT",
+        "Time the process may take at its end to deliver what is queued.",
+        unit="s",
+        minimum=0,
+        maximum=300,
+    )
+
+    def __post_init__(self) -> None:
+        for row in setting_rows():
+            _check_range(row, getattr(self, row.name))
+        self.error_status_ranges()
+        self.excluded_pattern()
+
+    def identity(self) -> Identity:
+        """Return who this process is, as these settings say."""
+        tags = ApplicationTags(
+            self.application,
+            self.service,
+            self.cluster or None,
+            self.shard or None,
+            list(self.custom_tags),
+        )
+        return Identity(tags, self.source or default_source())
+
+    def error_status_ranges(self) -> tuple[range, ...]:
+        """Return `error_statuses` as ranges.
+
+        Raises:
+            ConfigError: It is not a list of statuses and ranges of statuses.
+        """
+        ranges = []
+        for part in self.error_statuses.replace(" ", "").split(","):
+            match = re.fullmatch(r"([1-5]\d\d)(?:-([1-5]\d\d))?", part)
+            if match is None:
+                raise ConfigError(
+                    f"setting error_statuses (WF_ERROR_STATUSES) is {self.error_statuses!r}; "
+                    "write statuses and ranges separated by commas, for example '404,500-599'"
+                )
+            first, last = match.group(1), match.group(2) or match.group(1)
+            ranges.append(range(int(first), int(last) + 1))
+        return tuple(ranges)
+
+    def excluded_pattern(self) -> re.Pattern[str] | None:
+        """Return one pattern for all of `excluded_urls`, None when nothing is excluded.
+
+        Raises:
+            ConfigError: One of them is no regular expression.
+        """
+        for text in self.excluded_urls:
+            try:
+                re.compile(text)
+            except re.error as exc:
+                raise ConfigError(
+                    f"setting excluded_urls (WF_EXCLUDED_URLS) holds {text!r}, "
+                    f"which is no regular expression: {exc}"
+                ) from exc
+        if not self.excluded_urls:
+            return None
+        return re.compile("|".join(f"(?:{text})" for text in self.excluded_urls))
+
+
+@dataclass(frozen=True, slots=True)
+class SettingRow:
+    """One row of the table: a setting's name, variable, type, default, range and help."""
+
+    name: str
+    variable: str
+    type_name: str
+    default: object
+    unit: str
+    minimum: float
+    maximum: float
+    help: str
+
+
+def setting_rows() -> list[SettingRow]:
+    """Return the table, in the order of the fields."""
+    return [
+        SettingRow(
+            name=item.name,
+            variable=item.metadata["variable"],
+            type_name=str(item.type),
+            default=item.default,
+            unit=item.metadata["unit"],
+            minimum=item.metadata["minimum"],
+            maximum=item.metadata["maximum"],
+            help=item.metadata["help"],
+        )
+        for item in dataclasses.fields(Settings)
+    ]
+
+
+def load_settings(
+    arguments: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> Settings:
+    """Resolve all settings.
+
+    Args:
+        arguments: Settings given in code, by name; None as a value means not given.
+        environ: The environment; `os.environ` by default.
+        folder: Where `wf_instrument.toml` or `pyproject.toml` is looked for; the current folder
+            by default.
+
+    Raises:
+        ConfigError: A name is unknown or a value does not fit; says where it came from.
+    """
+    rows = {row.name: row for row in setting_rows()}
+    values: dict[str, object] = {}
+    file_path, table = _read_file(folder or Path.cwd())
+    for name, value in table.items():
+        where = f"{file_path}, setting {name!r}"
+        values[name] = _convert(_known(rows, name, where), value, where)
+    env = os.environ if environ is None else environ
+    for row in rows.values():
+        text = env.get(row.variable, "")
+        if text:
+            where = f"environment variable {row.variable}"
+            values[row.name] = _convert(row, text, where)
+    for name, value in (arguments or {}).items():
+        where = f"argument {name!r}"
+        row = _known(rows, name, where)
+        if value is not None:
+            values[name] = _convert(row, value, where)
+    return Settings(**values)  # type: ignore[arg-type]  # _convert made each value fit its field
+
+
+def _known(rows: Mapping[str, SettingRow], name: str, where: str) -> SettingRow:
+    if name not in rows:
+        raise ConfigError(f"{where}: no such setting; known: {', '.join(rows)}")
+    return rows[name]
+
+
+def _read_file(folder: Path) -> tuple[Path, Mapping[str, object]]:
+    """Return the first settings file of `folder` and its table; an empty table without one."""
+    own, project = folder / FILE_NAME, folder / "pyproject.toml"
+    if own.is_file():
+        return own, _parse_toml(own)
+    if project.is_file():
+        tool = _parse_toml(project).get("tool")
+        table = tool.get("wf_instrument") if isinstance(tool, dict) else None
+        if isinstance(table, dict):
+            return project, table
+    return own, {}
+
+
+def _parse_toml(path: Path) -> dict[str, object]:
+    # Imported here: only who has such a file pays for the parser.
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"settings file {path} cannot be read: {exc}") from exc
+
+
+def _convert(row: SettingRow, value: object, where: str) -> object:
+    converter = _CONVERTERS[row.type_name]
+    try:
+        return converter(value)
+    except (TypeError, ValueError) as exc:
+        raise ConfigError(f"{where} is {value!r}; expected {_expected(row)}") from exc
+
+
+def _check_range(row: SettingRow, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return
+    if not row.minimum <= value <= row.maximum:  # false for NaN too
+        raise ConfigError(
+            f"setting {row.name} ({row.variable}) is {value!r}; expected {_expected(row)}"
+        )
+
+
+def _expected(row: SettingRow) -> str:
+    words = _TYPE_WORDS[row.type_name]
+    if row.minimum > -math.inf:
+        words += f" from {row.minimum:g} to {row.maximum:g}"
+    return f"{words} {row.unit}".strip()
+
+
+def _to_bool(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        text = value.strip().lower()
+        if text in {"1", "true", "yes", "on"}:
+            return True
+        if text in {"0", "false", "no", "off"}:
+            return False
+    raise ValueError(value)
+
+
+def _to_str(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value.strip()
+
+
+def _to_int(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise TypeError(value)
+    return int(value)
+
+
+def _to_float(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise TypeError(value)
+    return float(value)
+
+
+def _to_strings(separator: str | None) -> Callable[[object], tuple[str, ...]]:
+    def convert(value: object) -> tuple[str, ...]:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(separator) if part.strip())
+        if isinstance(value, list | tuple):
+            return tuple(_to_str(part) for part in value)
+        raise TypeError(value)
+
+    return convert
+
+
+def _to_pairs(value: object) -> tuple[tuple[str, str], ...]:
+    if isinstance(value, str):
+        parts = [part.partition("=") for part in value.split(",") if part.strip()]
+        if not all(key.strip() and sign and text.strip() for key, sign, text in parts):
+            raise ValueError(value)
+        return tuple((key.strip(), text.strip()) for key, _, text in parts)
+    if isinstance(value, Mapping):
+        return tuple((str(k), str(v)) for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return tuple((str(k), str(v)) for k, v in value)
+    raise TypeError(value)
+
+
+_CONVERTERS: Final[Mapping[str, Callable[[object], object]]] = {
+    "bool": _to_bool,
+    "str": _to_str,
+    "int": _to_int,
+    "float": _to_float,
+    "tuple[str, ...]": _to_strings(None),
+    "tuple[tuple[str, str], ...]": _to_pairs,
+}
+_TYPE_WORDS: Final[Mapping[str, str]] = {
+    "bool": "true or false",
+    "str": "a string",
+    "int": "a whole number",
+    "float": "a number",
+    "tuple[str, ...]": "strings",
+    "tuple[tuple[str, str], ...]": "key=value pairs separated by commas",
+}
