@@ -1,0 +1,1 @@
+"""Adapters, one module a framework; installed as `wf_instrument.integrations`."""
