@@ -1,5 +1,50 @@
-"""See your web application: every request timed, counted and traced."""
+"""See your web application: every request timed, counted and traced.
+
+Importing this package loads nothing but itself: the names below are loaded when first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
 
 from wf_instrument._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from wf_instrument.identity import ApplicationTags
+    from wf_instrument.settings import Settings
+    from wf_instrument.telemetry import flush, get_registry, get_tracer, instrument, shutdown
+
+__all__ = [
+    "ApplicationTags",
+    "Settings",
+    "__version__",
+    "flush",
+    "get_registry",
+    "get_tracer",
+    "instrument",
+    "shutdown",
+]
+
+_HOMES: Final = {
+    "ApplicationTags": "wf_instrument.identity",
+    "Settings": "wf_instrument.settings",
+    "flush": "wf_instrument.telemetry",
+    "get_registry": "wf_instrument.telemetry",
+    "get_tracer": "wf_instrument.telemetry",
+    "instrument": "wf_instrument.telemetry",
+    "shutdown": "wf_instrument.telemetry",
+}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,80 @@
+"""A request recorded from within, by the decorator of a view, where no driver wraps the app."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import flask
+from werkzeug.exceptions import HTTPException
+
+from wf_instrument.guard import guard
+from wf_instrument.tracing.propagation.environ import context_from_environ
+from wf_instrument.web.request import RequestRecord
+from wf_instrument.web.wsgi import REQUEST_KEY
+
+if TYPE_CHECKING:
+    from wf_instrument.web.recorder import Recorder
+    from wf_instrument.web.series import RouteHandle
+
+__all__ = ["ViewRequest"]
+
+
+class ViewRequest(RequestRecord):
+    """Begins with the view and ends when Flask has made the response of it."""
+
+    def __init__(self, recorder: Recorder, request: flask.Request) -> None:
+        if not recorder.pipeline.is_running:
+            recorder.pipeline.start()
+        environ = request.environ
+        self._request = request
+        self.begin(recorder, request.method)
+        self.handle = self.resolve_handle()
+        self.url_parts = (
+            request.scheme,
+            environ.get("HTTP_HOST") or environ.get("SERVER_NAME", ""),
+            environ.get("SCRIPT_NAME", ""),
+            environ.get("PATH_INFO", ""),
+        )
+        environ[REQUEST_KEY] = self
+
+    def attach(self, app: flask.Flask) -> None:
+        """Ask Flask to tell the response, which it does for handled errors as well."""
+
+        @flask.after_this_request
+        def note(response: flask.Response) -> flask.Response:
+            with guard("flask.after_this_request"):
+                self.status = response.status_code
+                self.response_bytes = response.content_length or 0
+                self.finish()
+            return response
+
+    def resolve_handle(self) -> RouteHandle:
+        """Return the handle of the rule that led to the view."""
+        environ = self._request.environ
+        return self.recorder.handle(
+            self._request.url_rule,
+            self.method,
+            environ.get("wsgi.url_scheme", "http"),
+            environ.get("SERVER_PROTOCOL", "HTTP/1.1"),
+        )
+
+    def begin_span(self) -> None:
+        """Make the server span; the caller makes it the active one."""
+        tracer = self.recorder.tracer
+        if tracer is not None:
+            parent = None
+            if self.recorder.settings.trust_incoming:
+                parent = context_from_environ(tracer, self._request.environ)
+            self.span = tracer.start_request_span(self.method, parent, self.started_ns, self)
+
+    def view_raised(self, error: BaseException, app: flask.Flask) -> None:
+        """Note an exception of the view; Flask may yet make a response of it."""
+        if isinstance(error, HTTPException):
+            return
+        self.fail(error)
+        propagates = app.config.get("PROPAGATE_EXCEPTIONS")
+        if propagates is None:
+            propagates = app.testing or app.debug
+        if propagates and not app._find_error_handler(error, flask.request.blueprints):  # noqa: SLF001 - asks, changes nothing
+            self.status = 500
+            self.finish()

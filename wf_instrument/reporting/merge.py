@@ -1,0 +1,140 @@
+"""Adding up snapshots: two intervals in a row become one that says the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+from wf_instrument.reporting.snapshot import (
+    InFlight,
+    MinuteDistribution,
+    Point,
+    RequestInterval,
+    RequestKey,
+    Snapshot,
+    UnmatchedPath,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from wf_instrument.metrics.histogram import ExponentialHistogram
+
+__all__ = ["merge_snapshots"]
+
+_T = TypeVar("_T")
+
+
+def merge_snapshots(earlier: Snapshot, later: Snapshot) -> Snapshot:
+    """Return one snapshot for both intervals; neither argument is changed.
+
+    Counts, histograms and deltas add up; gauges, cumulative counters and what is running are
+    those of `later`, where it has them.
+    """
+    return replace(
+        later,
+        started_ns=earlier.started_ns,
+        requests=_requests(earlier.requests, later.requests),
+        in_flight=_latest(earlier.in_flight, later.in_flight, _in_flight_key),
+        total_in_flight=tuple({**dict(earlier.total_in_flight), **dict(later.total_in_flight)}.items()),
+        unmatched=_unmatched(earlier.unmatched, later.unmatched),
+        points=_points(earlier.points, later.points),
+        distributions=_distributions(earlier.distributions, later.distributions),
+        spans=earlier.spans + later.spans,
+        self_points=_latest(earlier.self_points, later.self_points, lambda p: (p.name, p.tags)),
+    )
+
+
+def _requests(
+    earlier: tuple[RequestInterval, ...], later: tuple[RequestInterval, ...]
+) -> tuple[RequestInterval, ...]:
+    if not earlier or not later:
+        return earlier or later
+    merged: dict[RequestKey, RequestInterval] = {row.key: row for row in earlier}
+    for row in later:
+        known = merged.get(row.key)
+        merged[row.key] = row if known is None else _add_requests(known, row)
+    return tuple(merged.values())
+
+
+def _add_requests(a: RequestInterval, b: RequestInterval) -> RequestInterval:
+    latency = a.latency.copy()
+    latency.merge(b.latency)
+    return RequestInterval(
+        key=a.key,
+        count=a.count + b.count,
+        latency=latency,
+        ttfb=_add(a.ttfb, b.ttfb),
+        cpu=_add(a.cpu, b.cpu),
+        queued=_add(a.queued, b.queued),
+        request_bytes=_add(a.request_bytes, b.request_bytes),
+        response_bytes=_add(a.response_bytes, b.response_bytes),
+    )
+
+
+def _add(
+    a: ExponentialHistogram | None, b: ExponentialHistogram | None
+) -> ExponentialHistogram | None:
+    if a is None:
+        return b
+    if b is None:
+        return a
+    merged = a.copy()
+    merged.merge(b)
+    return merged
+
+
+def _latest(
+    earlier: tuple[_T, ...], later: tuple[_T, ...], key: Callable[[_T], object]
+) -> tuple[_T, ...]:
+    if not earlier or not later:
+        return earlier or later
+    rows = {key(row): row for row in earlier}
+    rows.update((key(row), row) for row in later)
+    return tuple(rows.values())
+
+
+def _in_flight_key(row: InFlight) -> object:
+    return (row.framework, row.route, row.func, row.module, row.method, row.scheme)
+
+
+def _points(earlier: tuple[Point, ...], later: tuple[Point, ...]) -> tuple[Point, ...]:
+    if not earlier or not later:
+        return earlier or later
+    rows = {(p.name, p.tags, p.kind): p for p in earlier}
+    for point in later:
+        key = (point.name, point.tags, point.kind)
+        known = rows.get(key)
+        if known is not None and point.kind == "delta":
+            rows[key] = replace(point, value=known.value + point.value)
+        else:
+            rows[key] = point
+    return tuple(rows.values())
+
+
+def _distributions(
+    earlier: tuple[MinuteDistribution, ...], later: tuple[MinuteDistribution, ...]
+) -> tuple[MinuteDistribution, ...]:
+    if not earlier or not later:
+        return earlier or later
+    rows = {(d.name, d.tags, d.minute_s): d for d in earlier}
+    for row in later:
+        key = (row.name, row.tags, row.minute_s)
+        known = rows.get(key)
+        if known is None:
+            rows[key] = row
+        else:
+            histogram = known.histogram.copy()
+            histogram.merge(row.histogram)
+            rows[key] = replace(row, histogram=histogram)
+    return tuple(rows.values())
+
+
+def _unmatched(
+    earlier: Iterable[UnmatchedPath], later: Iterable[UnmatchedPath], keep: int = 100
+) -> tuple[UnmatchedPath, ...]:
+    counts: dict[str, int] = {}
+    for row in (*earlier, *later):
+        counts[row.path] = counts.get(row.path, 0) + row.count
+    top = sorted(counts.items(), key=lambda item: -item[1])[:keep]
+    return tuple(UnmatchedPath(path, count) for path, count in top)

@@ -1,0 +1,248 @@
+"""The composition root: settings, identity, registry, tracer and pipeline of a process, joined.
+
+Threads: any. Locks: `_lock` guards making the default; nothing is on the network under it.
+Fork: each part resets itself; see their modules.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import threading
+import weakref
+from collections.abc import Iterable
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+
+from wf_instrument.errors import ConfigError
+from wf_instrument.identity import Identity
+from wf_instrument.metrics.tagged_registry import TaggedRegistry
+from wf_instrument.reporting.pipeline import Pipeline
+from wf_instrument.reporting.registry_producer import RegistryProducer
+from wf_instrument.reporting.reporter import Reporter
+from wf_instrument.reporting.reporter_url import make_reporter
+from wf_instrument.settings import DEFAULT_REPORTER, Settings, load_settings
+from wf_instrument.tracing.samplers import RateSampler
+from wf_instrument.tracing.span_buffer import SpanBuffer
+from wf_instrument.tracing.tracer import WavefrontTracer
+from wf_instrument.web.recorder import Recorder
+
+if TYPE_CHECKING:
+    from wf_instrument.identity import ApplicationTags
+    from wf_instrument.metrics.pyformance_shim import MetricsRegistry
+    from wf_instrument.web.recorder import RouteNames
+
+__all__ = [
+    "Telemetry",
+    "default_telemetry",
+    "flush",
+    "get_registry",
+    "get_tracer",
+    "instrument",
+    "shutdown",
+    "telemetry_for",
+]
+
+log = logging.getLogger(__name__)
+
+INTEGRATION_GROUP: Final = "wf_instrument.integrations"
+
+_App = TypeVar("_App")
+
+
+class Instrumenter(Protocol):
+    """What an entry point of the group `wf_instrument.integrations` names."""
+
+    def __call__(self, app: object, **settings: object) -> object:
+        """Instrument the application and return it; harmless when called twice."""
+
+
+class Telemetry:
+    """Everything between the applications of a process and its reporters.
+
+    Args:
+        settings: Resolved settings.
+        reporters: Reporters made by the caller, with names; in place of `settings.reporter`.
+        tracer: The caller's tracer, which then reports spans by itself.
+        application_tags: In place of the settings' application, service, cluster and shard.
+        source: In place of the settings' source.
+
+    Raises:
+        ConfigError: A reporter URL cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        reporters: Iterable[tuple[str, Reporter]] | None = None,
+        tracer: WavefrontTracer | None = None,
+        application_tags: ApplicationTags | None = None,
+        source: str | None = None,
+    ) -> None:
+        self.settings = settings
+        self.identity = self.identity_of(settings, application_tags, source)
+        self.pipeline = Pipeline(self.identity, settings.tick_s)
+        self.registry: TaggedRegistry = TaggedRegistry()
+        self.pipeline.add_producer(RegistryProducer(self.registry))
+        self.tracer = tracer if tracer is not None else self._own_tracer()
+        self._add_reporters(reporters)
+        _all.add(self)
+
+    @staticmethod
+    def identity_of(
+        settings: Settings, application_tags: ApplicationTags | None, source: str | None
+    ) -> Identity:
+        """Return the identity that telemetry with these arguments reports as."""
+        known = settings.identity()
+        return Identity(application_tags or known.tags, source or known.source)
+
+    def add_registry(self, registry: MetricsRegistry, prefix: str = "") -> None:
+        """Report the metrics of one more registry, their names led by `prefix`."""
+        self.pipeline.add_producer(RegistryProducer(registry, prefix))
+
+    def _own_tracer(self) -> WavefrontTracer:
+        spans = SpanBuffer(self.settings.max_buffered_spans)
+        self.pipeline.add_producer(spans)
+        rate = self.settings.sample_rate
+        return WavefrontTracer(
+            spans,
+            self.identity.tags,
+            samplers=None if rate >= 1.0 else [RateSampler(rate)],
+        )
+
+    def _add_reporters(self, reporters: Iterable[tuple[str, Reporter]] | None) -> None:
+        if reporters is not None:
+            for name, reporter in reporters:
+                self.pipeline.add_reporter(name, reporter)
+            return
+        urls = self.settings.reporter
+        if not urls:
+            urls = (DEFAULT_REPORTER,)
+            log.info(
+                "no reporter configured: keeping figures in the local store; "
+                "`wf-instrument ui` shows them, WF_REPORTER names another place"
+            )
+        for text in urls:
+            url, made, interval_s = make_reporter(text, self.identity, self.settings)
+            self.pipeline.add_reporter(str(url), made, interval_s)
+
+    def recorder(self, framework: str, route_names: RouteNames) -> Recorder:
+        """Return a recorder for one more application of the process."""
+        tracer = self.tracer if self.settings.spans else None
+        return Recorder(framework, self.settings, self.pipeline, tracer, route_names)
+
+    def flush(self, timeout_s: float = 5.0) -> bool:
+        """Deliver what was recorded so far; False when it took longer than `timeout_s`."""
+        return self.pipeline.flush(timeout_s)
+
+    def shutdown(self, timeout_s: float | None = None) -> None:
+        """Deliver what is left and release everything; a second call does nothing."""
+        limit_s = self.settings.shutdown_timeout_s if timeout_s is None else timeout_s
+        self.pipeline.shutdown(limit_s)
+
+
+_lock = threading.Lock()
+_default: Telemetry | None = None
+_all: weakref.WeakSet[Telemetry] = weakref.WeakSet()
+
+
+def default_telemetry() -> Telemetry:
+    """Return the process' telemetry, made from environment and file at the first call.
+
+    Raises:
+        ConfigError: A setting is wrong.
+    """
+    global _default
+    with _lock:
+        if _default is None:
+            _default = Telemetry(load_settings())
+        return _default
+
+
+def telemetry_for(
+    settings: dict[str, object], application_tags: ApplicationTags | None = None
+) -> Telemetry:
+    """Return telemetry with the given settings; the default one when there are none.
+
+    The first telemetry a process makes is its default. The setting `reporter` takes reporters
+    as well as URLs.
+    """
+    global _default
+    if not settings and application_tags is None:
+        return default_telemetry()
+    arguments = dict(settings)
+    reporters = _given_reporters(arguments)
+    made = Telemetry(
+        load_settings(arguments), reporters=reporters, application_tags=application_tags
+    )
+    with _lock:
+        if _default is None:
+            _default = made
+    return made
+
+
+def _given_reporters(arguments: dict[str, object]) -> list[tuple[str, Reporter]] | None:
+    """Take reporter objects out of the arguments; None when there are only URLs."""
+    value = arguments.get("reporter")
+    given = value if isinstance(value, list | tuple) else [value]
+    reporters = [item for item in given if isinstance(item, Reporter)]
+    if not reporters:
+        return None
+    if len(reporters) < len(given):
+        raise ConfigError("argument 'reporter' mixes reporters and URLs; give one kind")
+    del arguments["reporter"]
+    return [(type(item).__name__, item) for item in reporters]
+
+
+def instrument(app: _App, **settings: object) -> _App:
+    """Instrument any supported application object and return it.
+
+    The framework is recognised by the package that the application's class, or one of its base
+    classes, comes from.
+
+    Raises:
+        ConfigError: No installed integration knows the application, or a setting is wrong.
+    """
+    points = {point.name: point for point in entry_points(group=INTEGRATION_GROUP)}
+    for kind in type(app).__mro__:
+        point = points.get(kind.__module__.partition(".")[0])
+        if point is not None:
+            instrumenter: Instrumenter = point.load()
+            instrumenter(app, **settings)
+            return app
+    raise ConfigError(
+        f"cannot instrument an application of type {type(app).__module__}."
+        f"{type(app).__qualname__}; known frameworks: {', '.join(sorted(points))}"
+    )
+
+
+def get_registry() -> TaggedRegistry:
+    """Return the registry whose metrics the process reports; put your own into it."""
+    return default_telemetry().registry
+
+
+def get_tracer() -> WavefrontTracer:
+    """Return the process' tracer, an `opentracing.Tracer`."""
+    return default_telemetry().tracer
+
+
+def flush(timeout_s: float = 5.0) -> bool:
+    """Deliver what the process recorded so far; False when it took longer than `timeout_s`."""
+    return all([telemetry.flush(timeout_s) for telemetry in list(_all)])
+
+
+def shutdown(timeout_s: float | None = None) -> None:
+    """Deliver what is left within `timeout_s` (default: setting) and release everything.
+
+    Runs by itself when the interpreter ends.
+    """
+    global _default
+    for telemetry in list(_all):
+        telemetry.shutdown(timeout_s)
+    with _lock:
+        _default = None
+    _all.clear()
+
+
+atexit.register(shutdown)

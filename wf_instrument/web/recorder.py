@@ -1,0 +1,240 @@
+"""The recorder: owns the handles, cells and live requests of one instrumented application.
+
+Threads: request threads use `handle`, `live` and `touched`, by single dictionary and list
+    operations that CPython makes atomic; the pipeline's thread calls `drain_into`.
+Locks: `_making` is held while a handle is made, once per route and method, never on the network.
+Fork: the child drops what it inherited: the parent reports that.
+Loss: routes beyond `max_series` share one overflow series, counted in `overflowed`.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Protocol
+
+from wf_instrument.forking import reset_after_fork
+from wf_instrument.guard import RateLimitedLog
+from wf_instrument.reporting.snapshot import (
+    OVERFLOW_ROUTE,
+    Point,
+    RunningRequest,
+    SnapshotDraft,
+    UnmatchedPath,
+)
+from wf_instrument.web.series import Cell, RouteHandle
+
+if TYPE_CHECKING:
+    from wf_instrument.reporting.pipeline import Pipeline
+    from wf_instrument.settings import Settings
+    from wf_instrument.tracing.tracer import WavefrontTracer
+
+__all__ = ["LiveRequest", "Recorder", "RouteNames"]
+
+log = logging.getLogger(__name__)
+
+#: Unmatched paths counted apart in one interval, so that a scan cannot fill the memory.
+_MAX_UNMATCHED: Final = 1000
+_TOP_UNMATCHED: Final = 50
+
+#: Method names as we keep them; what is not here is `_OTHER`.
+#: Source: OpenTelemetry semantic conventions, HTTP, `http.request.method`.
+_METHODS: Final = frozenset(
+    {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"}
+)
+_PROTOCOLS: Final = {
+    "HTTP/1.0": "1.0",
+    "HTTP/1.1": "1.1",
+    "HTTP/2": "2",
+    "HTTP/2.0": "2",
+    "HTTP/3": "3",
+}
+
+#: Template, function and module of a framework's route object.
+RouteNames = Callable[[object], tuple[str, "str | None", "str | None"]]
+
+
+class LiveRequest(Protocol):
+    """A request being served, as the drain sees it."""
+
+    started_mono_ns: int
+    method: str
+
+    def peek_handle(self) -> RouteHandle | None:
+        """Return the route's handle once the framework knows the route; called by any thread."""
+
+    def trace_id(self) -> int | None:
+        """Return the id of the request's trace, None without a span."""
+
+
+class Recorder:
+    """Records the requests of one application and fills snapshots with them.
+
+    Args:
+        framework: Prefix of metric names and `component` of spans.
+        settings: Limits, exclusions and what is recorded.
+        pipeline: Started by the first request, woken when a cell fills up.
+        tracer: Makes server spans; None records metrics alone.
+        route_names: Turns a framework's route object into names.
+    """
+
+    def __init__(
+        self,
+        framework: str,
+        settings: Settings,
+        pipeline: Pipeline,
+        tracer: WavefrontTracer | None,
+        route_names: RouteNames,
+    ) -> None:
+        self.framework = framework
+        self.settings = settings
+        self.pipeline = pipeline
+        self.tracer = tracer
+        self.metrics = settings.metrics
+        self.fold_after = settings.fold_after
+        self.excluded = settings.excluded_pattern()
+        self.error_statuses = frozenset(
+            status for part in settings.error_status_ranges() for status in part
+        )
+        self.live: dict[int, LiveRequest] = {}
+        self.touched: list[Cell] = []
+        self.unmatched_paths: list[str] = []
+        self.overflowed = 0
+        self._route_names = route_names
+        self._handles: dict[object, RouteHandle] = {}
+        self._was_in_flight: set[RouteHandle] = set()
+        self._log = RateLimitedLog(log)
+        self._making = threading.Lock()
+        self.cpu_clock: Callable[[], int] | None = _thread_clock()
+        pipeline.add_producer(self)
+        reset_after_fork(self._in_child)
+
+    def _in_child(self) -> None:
+        self._making = threading.Lock()
+        self.live.clear()
+        self.touched.clear()
+        self.unmatched_paths.clear()
+        for handle in self._handles.values():
+            handle.cells.clear()
+
+    def handle(
+        self, route_object: object | None, method: str, scheme: str, protocol: str
+    ) -> RouteHandle:
+        """Return the handle of a route; `route_object` is None when none matched.
+
+        `method`, `scheme` and `protocol` (`HTTP/1.1`) are as the server gave them.
+        """
+        handle = self._handles.get((id(route_object), method, scheme, protocol))
+        return handle or self._make_handle(route_object, method, scheme, protocol)
+
+    def _make_handle(
+        self, route_object: object | None, method: str, scheme: str, protocol: str
+    ) -> RouteHandle:
+        known = (
+            method if method in _METHODS else "_OTHER",
+            scheme if scheme in {"http", "https"} else "http",
+            _PROTOCOLS.get(protocol, "1.1"),
+        )
+        with self._making:
+            key: object = (id(route_object), *known)
+            handle = self._handles.get(key)
+            if handle is None:
+                route: str | None
+                route, func, module = None, None, None
+                if route_object is not None:
+                    route, func, module = self._route_names(route_object)
+                    if len(self._handles) >= self.settings.max_series:
+                        return self._overflow(known)
+                handle = RouteHandle(self.framework, route, func, module, *known, route_object)
+                self._handles[key] = handle
+            if protocol in _PROTOCOLS and known[:2] == (method, scheme):
+                # As the server spells it, so that the next look-up hits at once.
+                self._handles[id(route_object), method, scheme, protocol] = handle
+            return handle
+
+    def _overflow(self, known: tuple[str, str, str]) -> RouteHandle:
+        """Caller holds `_making`."""
+        self.overflowed += 1
+        self._log.warning(
+            "overflow",
+            "more than %d routes and methods (setting max_series); further ones share %s",
+            self.settings.max_series,
+            OVERFLOW_ROUTE,
+        )
+        key = (OVERFLOW_ROUTE, *known)
+        handle = self._handles.get(key)
+        if handle is None:
+            handle = RouteHandle(self.framework, OVERFLOW_ROUTE, None, None, *known, None)
+            self._handles[key] = handle
+        return handle
+
+    def note_unmatched(self, path: str) -> None:
+        """Remember the path of a request that matched no route."""
+        if len(self.unmatched_paths) < _MAX_UNMATCHED:
+            self.unmatched_paths.append(path[:200])
+
+    def drain_into(self, draft: SnapshotDraft) -> None:
+        """Move everything recorded since the last call into the draft."""
+        n = len(self.touched)
+        cells = self.touched[:n]
+        del self.touched[:n]
+        seen: set[RouteHandle] = set()
+        for cell in cells:
+            interval = cell.drain()
+            if interval is not None:
+                draft.requests.append(interval)
+            seen.add(cell.handle)
+        if self.metrics:
+            self._drain_live(draft, seen)
+        n = len(self.unmatched_paths)
+        paths = Counter(self.unmatched_paths[:n])
+        del self.unmatched_paths[:n]
+        draft.unmatched += [
+            UnmatchedPath(path, count) for path, count in paths.most_common(_TOP_UNMATCHED)
+        ]
+        if self.overflowed:
+            draft.self_points.append(
+                Point("wf_instrument.routes.overflowed", self.overflowed, "counter")
+            )
+
+    def _drain_live(self, draft: SnapshotDraft, seen: set[RouteHandle]) -> None:
+        now_ns = time.perf_counter_ns()
+        live = list(self.live.values())
+        counts: Counter[RouteHandle] = Counter()
+        for request in live:
+            handle = request.peek_handle()
+            if handle is not None:
+                counts[handle] += 1
+            draft.running.append(
+                RunningRequest(
+                    self.framework,
+                    None if handle is None else handle.route,
+                    request.method,
+                    max(0, now_ns - request.started_mono_ns) * 1e-9,
+                    request.trace_id(),
+                )
+            )
+        # A route that was in flight or just finished is reported down to its 0.
+        for handle in {*counts, *seen, *self._was_in_flight}:
+            draft.in_flight.append(handle.in_flight(counts[handle]))
+        self._was_in_flight = set(counts)
+        total = draft.total_in_flight.get(self.framework, 0)
+        draft.total_in_flight[self.framework] = total + len(live)
+
+
+def _thread_clock() -> Callable[[], int] | None:
+    """Return the CPU clock of a thread, None where a thread serves several requests at a time."""
+    for name in ("gevent.monkey", "eventlet.patcher"):
+        module = sys.modules.get(name)
+        if module is None:
+            continue
+        is_patched = getattr(module, "is_module_patched", None) or getattr(
+            module, "is_monkey_patched", None
+        )
+        if is_patched is not None and (is_patched("threading") or is_patched("thread")):
+            return None
+    return time.thread_time_ns

@@ -1,0 +1,209 @@
+"""One request, from its first instruction to its last byte."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Iterable
+from threading import get_ident
+from typing import TYPE_CHECKING, Final
+
+from wf_instrument.guard import caught
+from wf_instrument.web.series import ABSENT
+
+if TYPE_CHECKING:
+    from wf_instrument.reporting.snapshot import Outcome
+    from wf_instrument.tracing.span import WavefrontSpan
+    from wf_instrument.web.recorder import Recorder
+    from wf_instrument.web.series import RouteHandle
+
+__all__ = ["RequestRecord", "error_fields", "parse_request_start"]
+
+#: Stack traces longer than this are cut, so that a recursion error stays sendable.
+_MAX_STACK_CHARACTERS: Final = 8000
+
+#: Waits before us that are longer than this, or clocks that differ by more, are nonsense.
+_MAX_QUEUED_NS: Final = 3600 * 1_000_000_000
+
+
+class RequestRecord:
+    """What is known of one request; recorded exactly once, by `finish`.
+
+    Not slotted: the class's own attributes are the defaults, so that a request pays only for
+    what it sets.
+    """
+
+    handle: RouteHandle | None = None
+    span: WavefrontSpan | None = None
+    status: int = 0
+    first_byte_ns: int = 0
+    response_bytes: int = 0
+    request_bytes: int = 0
+    outcome: Outcome | None = None
+    error: BaseException | None = None
+    extra_cpu_ns: int = 0
+    queued_ns: int = ABSENT
+    is_finished: bool = False
+    url_parts: tuple[str, str, str, str] | None = None
+    headers_given: Iterable[tuple[str, str]] = ()
+
+    recorder: Recorder
+    method: str
+    started_ns: int
+    started_mono_ns: int
+    started_cpu_ns: int
+    thread_id: int
+
+    def begin(self, recorder: Recorder, method: str) -> None:
+        """Start the clocks."""
+        self.recorder = recorder
+        self.method = method
+        self.started_ns = time.time_ns()
+        clock = recorder.cpu_clock
+        if clock is not None:
+            self.started_cpu_ns = clock()
+            self.thread_id = get_ident()
+        if recorder.metrics:
+            recorder.live[id(self)] = self
+        self.started_mono_ns = time.perf_counter_ns()
+
+    def resolve_handle(self) -> RouteHandle:
+        """Return the handle of the request's route, asking the framework if need be."""
+        raise NotImplementedError
+
+    def peek_handle(self) -> RouteHandle | None:
+        """Return the handle if the route is known; called by the draining thread."""
+        return self.handle
+
+    def trace_id(self) -> int | None:
+        """Return the id of the trace, None without a span."""
+        return None if self.span is None else self.span.trace_id_int
+
+    def fail(self, error: BaseException, outcome: Outcome = "server_error") -> None:
+        """Note the exception that ended the request, or that became its error response."""
+        if self.error is None:
+            self.error = error
+            self.outcome = outcome
+
+    def finish(self) -> None:
+        """Record the request; harmless when called again. Never raises."""
+        if self.is_finished:
+            return
+        self.is_finished = True
+        ended_ns = time.perf_counter_ns()
+        try:
+            self._record(ended_ns - self.started_mono_ns)
+        except Exception as error:  # noqa: BLE001 - the border to the application
+            caught("request.finish", error)
+        finally:
+            self.recorder.live.pop(id(self), None)
+
+    def _record(self, latency_ns: int) -> None:
+        recorder = self.recorder
+        cpu_ns = self._cpu_ns()
+        handle = self.handle or self.resolve_handle()
+        self.handle = handle
+        status = self.status or (499 if self.outcome in _LEFT_EARLY else 500)
+        self.status = status
+        if recorder.metrics:
+            outcome = self.outcome
+            if outcome is None:
+                cell = handle.cells.get(status) or handle.cell(status, None, None)
+            else:
+                name = None if self.error is None else type(self.error).__name__
+                cell = handle.cell(status, outcome, name)
+            samples = cell.samples
+            ttfb_ns = self.first_byte_ns - self.started_mono_ns if self.first_byte_ns else ABSENT
+            samples.append(
+                (latency_ns, cpu_ns, ttfb_ns, self.request_bytes, self.response_bytes)
+            )
+            if self.queued_ns >= 0:
+                cell.queued_ns.append(self.queued_ns)
+            # After the append: a drain that unlisted the cell before it may not have seen it.
+            if not cell.is_listed:
+                cell.is_listed = True
+                recorder.touched.append(cell)
+            if len(samples) >= recorder.fold_after:
+                recorder.pipeline.wake()
+        if handle.route is None and status == 404 and self.url_parts is not None:
+            recorder.note_unmatched(self.url_parts[3])
+        span = self.span
+        if span is not None:
+            self._finish_span(span, handle, latency_ns)
+
+    def _cpu_ns(self) -> int:
+        clock = self.recorder.cpu_clock
+        # A response closed by another thread has no CPU figure that would mean anything.
+        if clock is None or self.thread_id != get_ident():
+            return ABSENT
+        return clock() - self.started_cpu_ns + self.extra_cpu_ns
+
+    def _finish_span(self, span: WavefrontSpan, handle: RouteHandle, latency_ns: int) -> None:
+        # A name given by the application stays.
+        if span.operation_name is self.method:
+            span.operation_name = handle.func or "UNKNOWN"
+        if self.error is not None:
+            span.log_kv(error_fields(self.error))
+        span.finish_after(latency_ns)
+
+    def span_tags(self) -> list[tuple[str, object]]:
+        """Return the server span's tags; asked for lazily, when the span leaves."""
+        framework = self.recorder.framework
+        tags: list[tuple[str, object]] = [
+            ("component", framework),
+            ("span.kind", "server"),
+            ("http.method", self.method),
+        ]
+        if self.url_parts is not None:
+            scheme, host, root, path = self.url_parts
+            tags.append(("http.url", f"{scheme}://{host}{root}{path}"))
+        if self.status:
+            tags.append(("http.status_code", str(self.status)))
+        handle = self.handle
+        if handle is not None and handle.func is not None:
+            tags.append((f"{framework}.func", handle.func))
+        if handle is not None and handle.route is not None:
+            tags.append(("http.route", handle.route))
+        if self.queued_ns >= 0:
+            tags.append(("http.queued_ms", f"{self.queued_ns / 1e6:.3f}"))
+        if self.status in self.recorder.error_statuses or self._has_failed():
+            tags.append(("error", "true"))
+        return tags
+
+    def _has_failed(self) -> bool:
+        return self.error is not None and self.outcome not in _LEFT_EARLY
+
+
+_LEFT_EARLY: Final = frozenset({"client_disconnect", "cancelled"})
+
+
+def error_fields(error: BaseException) -> dict[str, str]:
+    """Return the fields of a span log about an exception.
+
+    Source:
+        OpenTracing semantic conventions, "Log fields".
+    """
+    stack = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    return {
+        "event": "error",
+        "error.kind": type(error).__name__,
+        "message": str(error)[:_MAX_STACK_CHARACTERS],
+        "stack": stack[-_MAX_STACK_CHARACTERS:],
+    }
+
+
+def parse_request_start(header: str, now_ns: int) -> int:
+    """Return the nanoseconds since a proxy stamped `X-Request-Start`, ABSENT when absurd.
+
+    Accepts `t=` or nothing before Unix seconds, milliseconds or microseconds, whichever is
+    nearest to now.
+    """
+    try:
+        value = float(header.strip().removeprefix("t=").rstrip("s"))
+    except ValueError:
+        return ABSENT
+    for factor in (1_000_000_000, 1_000_000, 1_000):
+        stamp = value * factor
+        if now_ns - _MAX_QUEUED_NS <= stamp <= now_ns:
+            return int(now_ns - stamp)
+    return ABSENT

@@ -1,0 +1,151 @@
+"""Where requests are counted: one handle a route and method, one cell a way of ending.
+
+Threads: request threads append samples to a cell's list (atomic in CPython, with the GIL and in
+    free-threaded builds, where a list locks itself); the pipeline's thread takes them.
+Loss: none; a sample appended while the cell is being drained is taken by the next drain.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wf_instrument.metrics.histogram import ExponentialHistogram
+from wf_instrument.reporting.snapshot import InFlight, Outcome, RequestInterval, RequestKey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["ABSENT", "Cell", "RouteHandle", "Sample"]
+
+#: Stands in a sample for a figure that could not be had.
+ABSENT = -1
+
+#: Latency, CPU and time to first byte in nanoseconds, request and response body in bytes.
+Sample = tuple[int, int, int, int, int]
+
+_NS = 1e-9
+
+
+class Cell:
+    """The requests of one route and method that ended in one way.
+
+    Attributes:
+        samples: What the requests append to.
+        queued_ns: Waits before us, of the requests whose proxy told.
+        is_listed: Whether the recorder's list of cells to drain holds this one.
+    """
+
+    __slots__ = ("handle", "is_listed", "key", "queued_ns", "samples")
+
+    def __init__(self, handle: RouteHandle, key: RequestKey) -> None:
+        self.handle = handle
+        self.key = key
+        self.samples: list[Sample] = []
+        self.queued_ns: list[int] = []
+        self.is_listed = False
+
+    def drain(self) -> RequestInterval | None:
+        """Take all samples, folded into histograms; None when there are none."""
+        # First, so that a request appending from here on lists the cell anew.
+        self.is_listed = False
+        samples = _take(self.samples)
+        if not samples:
+            return None
+        latency, cpu, ttfb, request_bytes, response_bytes = zip(*samples, strict=True)
+        return RequestInterval(
+            key=self.key,
+            count=len(samples),
+            latency=_fold([ns * _NS for ns in latency]),
+            ttfb=_fold_known(ttfb, _NS),
+            cpu=_fold_known(cpu, _NS),
+            queued=_fold_known(_take(self.queued_ns), _NS),
+            request_bytes=_fold_known(request_bytes, 1),
+            response_bytes=_fold_known(response_bytes, 1),
+        )
+
+
+class RouteHandle:
+    """One route and method: found by the request path with one dictionary look-up.
+
+    Attributes:
+        route_object: The framework's own object of the route, kept alive because its `id` is the
+            key under which this handle is found.
+        cells: By status, or by (status, outcome, error type) for what ended abnormally.
+    """
+
+    __slots__ = ("cells", "framework", "func", "method", "module", "protocol", "route",
+                 "route_object", "scheme")
+
+    def __init__(
+        self,
+        framework: str,
+        route: str | None,
+        func: str | None,
+        module: str | None,
+        method: str,
+        scheme: str,
+        protocol: str,
+        route_object: object,
+    ) -> None:
+        self.framework = framework
+        self.route = route
+        self.func = func
+        self.module = module
+        self.method = method
+        self.scheme = scheme
+        self.protocol = protocol
+        self.route_object = route_object
+        self.cells: dict[object, Cell] = {}
+
+    def cell(self, status: int, outcome: Outcome | None, error_type: str | None) -> Cell:
+        """Return the cell for a way of ending, made if need be."""
+        key = status if outcome is None else (status, outcome, error_type)
+        cell = self.cells.get(key)
+        if cell is None:
+            named = outcome or _outcome_of(status)
+            request_key = RequestKey(
+                framework=self.framework,
+                route=self.route,
+                func=self.func,
+                module=self.module,
+                method=self.method,
+                status=status,
+                scheme=self.scheme,
+                protocol=self.protocol,
+                outcome=named,
+                error_type=error_type,
+            )
+            # Of two threads making the same cell, both get the one that was first.
+            cell = self.cells.setdefault(key, Cell(self, request_key))
+        return cell
+
+    def in_flight(self, count: int) -> InFlight:
+        """Return the gauge of this route and method."""
+        return InFlight(
+            self.framework, self.route, self.func, self.method, count, self.scheme, self.module
+        )
+
+
+def _outcome_of(status: int) -> Outcome:
+    if status >= 500:
+        return "server_error"
+    return "client_error" if status >= 400 else "ok"
+
+
+def _take(samples: list[Sample] | list[int]) -> list:  # type: ignore[type-arg]  # same as given
+    # Never swap the list: a thread that fetched it before would append to the old one.
+    n = len(samples)
+    part = samples[:n]
+    del samples[:n]
+    return part
+
+
+def _fold(values: list[float]) -> ExponentialHistogram:
+    histogram = ExponentialHistogram()
+    histogram.add_many(values)
+    return histogram
+
+
+def _fold_known(values: Iterable[int], factor: float) -> ExponentialHistogram | None:
+    known = [value * factor for value in values if value >= 0]
+    return _fold(known) if known else None

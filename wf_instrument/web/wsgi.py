@@ -1,0 +1,317 @@
+"""The WSGI driver: wraps an application callable, records each request, changes nothing.
+
+Threads: one request stays in the thread of the server that runs it, except that some servers
+    close the response elsewhere; nothing here is shared between requests but the recorder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from time import perf_counter_ns as _now_ns
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from wf_instrument.guard import caught
+from wf_instrument.tracing.active import ACTIVE
+from wf_instrument.tracing.propagation.environ import WSGI_CARRIER_KEYS, context_from_environ
+from wf_instrument.web.request import RequestRecord, parse_request_start
+from wf_instrument.web.wsgi_input import CountedInput
+
+if TYPE_CHECKING:
+    from wf_instrument.web.recorder import Recorder
+    from wf_instrument.web.series import RouteHandle
+
+__all__ = ["REQUEST_KEY", "RouteOf", "WsgiRequest", "WsgiTelemetry"]
+
+#: Under this key of the environ stands the record of the request.
+REQUEST_KEY: Final = "wf_instrument.request"
+
+Environ = dict[str, Any]
+Headers = list[tuple[str, str]]
+StartResponse = Callable[..., Callable[[bytes], object]]
+WsgiApplication = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+#: Finds the framework's route object in the environ; None while or when there is none.
+RouteOf = Callable[[Environ], "object | None"]
+
+_TRACEPARENT, _WAVEFRONT_TRACE = WSGI_CARRIER_KEYS
+
+
+class WsgiTelemetry:
+    """A WSGI application that records the requests of another one.
+
+    Args:
+        app: The application to see.
+        recorder: Where requests are recorded.
+        route_of: Asks the framework for the route object of a request.
+        traces_all: Whether every request gets a span.
+    """
+
+    def __init__(
+        self,
+        app: WsgiApplication,
+        recorder: Recorder,
+        route_of: RouteOf,
+        *,
+        traces_all: bool = True,
+    ) -> None:
+        self.app = app
+        self.recorder = recorder
+        self.route_of = route_of
+        self.traces_all = traces_all
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Serve one request through the application."""
+        if REQUEST_KEY in environ:
+            return self._serve_inner(environ, start_response)
+        request = self._begin(environ, start_response)
+        if request is None:
+            return self.app(environ, start_response)
+        span = request.span
+        try:
+            if span is None:
+                body = self.app(environ, request.start_response)
+            else:
+                token = ACTIVE.set(span)
+                try:
+                    body = self.app(environ, request.start_response)
+                finally:
+                    ACTIVE.reset(token)
+        except BaseException as error:
+            request.escaped(error)
+            raise
+        return request.response(body)
+
+    def _begin(self, environ: Environ, start_response: StartResponse) -> WsgiRequest | None:
+        """Return the record of the request, None for one that is not to be recorded."""
+        try:
+            excluded = self.recorder.excluded
+            if excluded is not None and excluded.search(environ.get("PATH_INFO", "")):
+                return None
+            return WsgiRequest(self, environ, start_response)
+        except Exception as error:  # noqa: BLE001 - the border to the application
+            caught("wsgi.begin", error)
+            return None
+
+    def _serve_inner(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Serve within a request that an outer layer records: only name its route."""
+        outer = environ[REQUEST_KEY]
+        if outer.is_finished:
+            # The outer request is over, and its environ was kept and used again.
+            del environ[REQUEST_KEY]
+            return self(environ, start_response)
+
+        def start(status: str, headers: Headers, *exc_info: Any) -> Callable[[bytes], object]:  # noqa: ANN401
+            try:
+                outer.name_route(self.recorder, self.route_of(environ))
+            except Exception as error:  # noqa: BLE001 - the border to the application
+                caught("wsgi.inner", error)
+            return start_response(status, headers, *exc_info)
+
+        return self.app(environ, start)
+
+
+class WsgiRequest(RequestRecord):
+    """One request; also the `start_response` the application calls, and the body it returns."""
+
+    environ: Environ | None
+    headers: Headers | None = None
+    _server_write: Callable[[bytes], object]
+    _body: Iterable[bytes]
+    _next: Callable[[], bytes]
+
+    def __init__(
+        self, driver: WsgiTelemetry, environ: Environ, start_response: StartResponse
+    ) -> None:
+        recorder = driver.recorder
+        if not recorder.pipeline.is_running:
+            recorder.pipeline.start()
+        self._driver = driver
+        self._start_response = start_response
+        self.environ = environ
+        self.begin(recorder, environ.get("REQUEST_METHOD", ""))
+        try:
+            if "HTTP_X_REQUEST_START" in environ:
+                self.queued_ns = parse_request_start(
+                    environ["HTTP_X_REQUEST_START"], self.started_ns
+                )
+            environ[REQUEST_KEY] = self
+            if environ.get("CONTENT_LENGTH", "0") not in {"", "0"} or (
+                "HTTP_TRANSFER_ENCODING" in environ
+            ):
+                environ["wsgi.input"] = CountedInput(environ["wsgi.input"], self)
+            if recorder.tracer is not None and driver.traces_all:
+                self.begin_span()
+        except Exception as error:  # noqa: BLE001 - the border to the application
+            caught("wsgi.begin", error)
+
+    def begin_span(self) -> None:
+        """Make the server span; the caller makes it the active one."""
+        tracer, environ = self.recorder.tracer, self.environ
+        if tracer is None or environ is None:
+            return
+        parent = None
+        if (_TRACEPARENT in environ or _WAVEFRONT_TRACE in environ) and (
+            self.recorder.settings.trust_incoming
+        ):
+            parent = context_from_environ(tracer, environ)
+        self.span = tracer.start_request_span(self.method, parent, self.started_ns, self)
+
+    def start_response(
+        self, status: str, headers: Headers, *exc_info: Any  # noqa: ANN401 - WSGI's own triple
+    ) -> Callable[[bytes], object]:
+        """Note status and route, then let the server begin the response."""
+        try:
+            self.started(status, headers)
+        except Exception as error:  # noqa: BLE001 - the border to the application
+            caught("wsgi.start_response", error)
+        self._server_write = self._start_response(status, headers, *exc_info)
+        return self.write
+
+    def started(self, status: str, headers: Headers) -> None:
+        """Note the status line, and the route while the framework still knows it."""
+        self.status = int(status[:3])
+        self.headers = headers
+        if not self.first_byte_ns:
+            self.first_byte_ns = _now_ns()
+        if self.handle is None:
+            self.handle = self.resolve_handle()
+
+    def write(self, data: bytes) -> object:
+        """Pass on what an application writes in the old way, and count it."""
+        self.response_bytes += len(data)
+        return self._server_write(data)
+
+    def resolve_handle(self) -> RouteHandle:
+        """Ask the framework for the route."""
+        environ = self.environ
+        if environ is None:
+            return self.recorder.handle(None, self.method, "http", "HTTP/1.1")
+        return self.recorder.handle(
+            self._driver.route_of(environ),
+            self.method,
+            environ.get("wsgi.url_scheme", "http"),
+            environ.get("SERVER_PROTOCOL", "HTTP/1.1"),
+        )
+
+    def peek_handle(self) -> RouteHandle | None:
+        """Return the handle of a request whose view may still run."""
+        if self.handle is not None:
+            return self.handle
+        environ = self.environ
+        if environ is None or self._driver.route_of(environ) is None:
+            return None
+        return self.resolve_handle()
+
+    def name_route(self, recorder: Recorder, route_object: object | None) -> None:
+        """Take the name from a layer further in, which knows the route better."""
+        environ = self.environ
+        if environ is not None and route_object is not None:
+            self.handle = recorder.handle(
+                route_object,
+                self.method,
+                environ.get("wsgi.url_scheme", "http"),
+                environ.get("SERVER_PROTOCOL", "HTTP/1.1"),
+            )
+
+    def response(self, body: Iterable[bytes]) -> Iterable[bytes]:
+        """Return what the server is given: the body itself where a server looks at its type."""
+        kind = type(body)
+        if kind is list or kind is tuple:
+            self.response_bytes += sum(map(len, body))
+            self.finish()
+            return body
+        environ = self.environ
+        if environ is not None:
+            wrapper = environ.get("wsgi.file_wrapper")
+            if wrapper is not None and kind is wrapper:
+                # The server may send the file by itself; it must recognise its own wrapper.
+                self.response_bytes += self._content_length() or 0
+                self.finish()
+                return body
+        self._body = body
+        return _SizedBody(self) if hasattr(body, "__len__") else self
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._next = iter(self._body).__next__
+        return self
+
+    def __next__(self) -> bytes:
+        span = self.span
+        token = None if span is None or self.is_finished else ACTIVE.set(span)
+        try:
+            chunk = self._next()
+        except StopIteration:
+            self.finish()
+            raise
+        except BaseException as error:
+            self.escaped(error, "aborted_stream")
+            raise
+        finally:
+            if token is not None:
+                ACTIVE.reset(token)
+        self.response_bytes += len(chunk)
+        return chunk
+
+    def close(self) -> None:
+        """Close the application's body; a body not read to its end was left by the client."""
+        if not self.is_finished:
+            expected = self._content_length()
+            if expected is None or self.response_bytes < expected:
+                self.outcome = self.outcome or "client_disconnect"
+            self.finish()
+        close = getattr(self._body, "close", None)
+        if close is not None:
+            close()
+
+    def escaped(self, error: BaseException, outcome: str = "server_error") -> None:
+        """Record a request that ended with an exception out of the application."""
+        left = isinstance(error, GeneratorExit)
+        if left:
+            self.outcome = "client_disconnect"
+        elif outcome == "aborted_stream":
+            self.fail(error, "aborted_stream")
+        else:
+            self.fail(error)
+            # Whatever was announced, the server answers an exception with a 500.
+            self.status = 500
+        self.finish()
+
+    def finish(self) -> None:
+        """Record the request and let go of the environ, which may not outlive it."""
+        environ = self.environ
+        if environ is not None and not self.is_finished:
+            self.url_parts = (
+                environ.get("wsgi.url_scheme", "http"),
+                environ.get("HTTP_HOST") or environ.get("SERVER_NAME", ""),
+                environ.get("SCRIPT_NAME", ""),
+                environ.get("PATH_INFO", ""),
+            )
+            if self.recorder.settings.url_query and environ.get("QUERY_STRING"):
+                self.url_parts = (
+                    *self.url_parts[:3],
+                    f"{self.url_parts[3]}?{environ['QUERY_STRING']}",
+                )
+        super().finish()
+        self.environ = None
+
+    def _content_length(self) -> int | None:
+        for name, value in self.headers or ():
+            if name.lower() == "content-length":
+                return int(value) if value.isdecimal() else None
+        return None
+
+
+class _SizedBody:
+    """A body whose length a server may ask for, as WSGI allows."""
+
+    def __init__(self, request: WsgiRequest) -> None:
+        self._request = request
+
+    def __len__(self) -> int:
+        return len(cast("list[bytes]", self._request._body))  # noqa: SLF001 - of this module
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._request)
+
+    def close(self) -> None:
+        self._request.close()
