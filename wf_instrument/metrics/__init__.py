@@ -1,1 +1,27 @@
-"""Placeholder docstring; replaced with the package."""
+"""Metrics: histograms that merge, tagged registries, delta counters."""
+
+from wf_instrument.metrics.delta_counter import (
+    DeltaCounter,
+    delta_counter,
+    get_delta_name,
+    is_delta_counter,
+)
+from wf_instrument.metrics.histogram import ExponentialHistogram
+from wf_instrument.metrics.tagged_registry import TaggedRegistry
+from wf_instrument.metrics.wavefront_histogram import (
+    Distribution,
+    WavefrontHistogram,
+    wavefront_histogram,
+)
+
+__all__ = [
+    "DeltaCounter",
+    "Distribution",
+    "ExponentialHistogram",
+    "TaggedRegistry",
+    "WavefrontHistogram",
+    "delta_counter",
+    "get_delta_name",
+    "is_delta_counter",
+    "wavefront_histogram",
+]

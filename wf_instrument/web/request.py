@@ -144,6 +144,10 @@ class RequestRecord:
             span.operation_name = handle.func or "UNKNOWN"
         if self.error is not None:
             span.log_kv(error_fields(self.error))
+        if span.decision is False and (
+            self._has_failed() or self.status in self.recorder.error_statuses
+        ):
+            span.decision = True  # failures are kept whatever the sampler said
         span.finish_after(latency_ns)
 
     def span_tags(self) -> list[tuple[str, object]]:

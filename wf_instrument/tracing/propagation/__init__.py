@@ -1,1 +1,14 @@
-"""Placeholder docstring; replaced with the package."""
+"""Propagation: span contexts in headers."""
+
+from wf_instrument.tracing.propagation.propagator import Propagator
+from wf_instrument.tracing.propagation.registry import CompositePropagator, PropagatorRegistry
+from wf_instrument.tracing.propagation.w3c import W3CPropagator
+from wf_instrument.tracing.propagation.wavefront_headers import WavefrontPropagator
+
+__all__ = [
+    "CompositePropagator",
+    "Propagator",
+    "PropagatorRegistry",
+    "W3CPropagator",
+    "WavefrontPropagator",
+]

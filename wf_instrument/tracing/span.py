@@ -1,0 +1,266 @@
+"""One timed operation. Made and finished on the request path: what can wait, waits."""
+
+from __future__ import annotations
+
+import time
+import traceback
+import uuid
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import opentracing
+
+from wf_instrument.guard import caught
+from wf_instrument.tracing.span_context import WavefrontSpanContext
+from wf_instrument.tracing.span_data import SpanData, SpanLog, SpanReference
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from wf_instrument.tracing.tracer import WavefrontTracer
+
+__all__ = ["SINGLE_VALUED", "TagSource", "WavefrontSpan"]
+
+#: Tags of which the last value given wins; any other may stand several times.
+#: Source: Wavefront OpenTracing SDK, single-valued tag keys.
+SINGLE_VALUED: Final = frozenset(
+    {"application", "service", "cluster", "shard", "component", "span.kind", "error",
+     "http.status_code", "http.method", "http.url", "sampling.priority", "debug"}
+)
+_MAX_TEXT: Final = 1000
+_MAX_STACK: Final = 8000
+_MAX_TAGS: Final = 1000
+
+
+class TagSource(Protocol):
+    """Knows tags of a span, and is asked for them only when the span leaves."""
+
+    def span_tags(self) -> list[tuple[str, object]]:
+        """Return the tags."""
+
+
+class WavefrontSpan(opentracing.Span):
+    """A span of `WavefrontTracer`; made by its `start_span`.
+
+    Not slotted, since `opentracing.Span` is not: what a span rarely has is an attribute of the
+    class until it has it.
+    """
+
+    parents: tuple[SpanReference, ...] = ()
+    follows: tuple[SpanReference, ...] = ()
+    tag_source: TagSource | None = None
+    is_finished: bool = False
+    duration_ns: int = 0
+    _tags: list[tuple[str, object]] | None = None
+    _logs: list[SpanLog] | None = None
+    _baggage: Mapping[str, str] | None = None
+    _started_mono_ns: int = 0
+
+    def __init__(
+        self,
+        tracer: WavefrontTracer,
+        operation_name: str,
+        trace_id: int,
+        span_id: int,
+        start_ns: int,
+        decision: bool | None,
+    ) -> None:
+        # Not calling opentracing's __init__: it stores a context we have not made yet.
+        self._tracer = tracer
+        self.operation_name = operation_name
+        self.trace_id_int = trace_id
+        self.span_id_int = span_id
+        self.start_ns = start_ns
+        self.decision = decision
+
+    @property
+    def tracer(self) -> WavefrontTracer:
+        """The tracer that made it."""
+        return self._tracer
+
+    @property
+    def context(self) -> WavefrontSpanContext:
+        """What children need to know of it."""
+        return WavefrontSpanContext(
+            self.trace_id_int, self.span_id_int, self._baggage, self.decision
+        )
+
+    @property
+    def trace_id(self) -> uuid.UUID:
+        """The trace's id."""
+        return uuid.UUID(int=self.trace_id_int)
+
+    @property
+    def span_id(self) -> uuid.UUID:
+        """The span's id."""
+        return uuid.UUID(int=self.span_id_int)
+
+    @property
+    def start_time(self) -> float:
+        """Unix time of the start, seconds."""
+        return self.start_ns / 1e9
+
+    def set_operation_name(self, operation_name: str) -> Self:
+        """Rename the span."""
+        self.operation_name = operation_name
+        return self
+
+    def set_tag(self, key: str, value: object) -> Self:
+        """Add a tag; of a single-valued key the last value wins. None and blank are ignored."""
+        if value is None or value == "" or not key:
+            return self
+        tags = self._tags
+        if tags is None:
+            tags = self._tags = []
+        if len(tags) < _MAX_TAGS:
+            tags.append((key, value))
+        if key == "sampling.priority":
+            self._force(_is_positive(value))
+        elif key in {"debug", "error"} and _is_true(value):
+            self._force(decision=True)
+        return self
+
+    def _force(self, decision: bool) -> None:
+        self.decision = decision
+
+    def log_kv(self, key_values: Mapping[str, object], timestamp: float | None = None) -> Self:
+        """Note something that happened.
+
+        Args:
+            key_values: The fields.
+            timestamp: Unix time in seconds; now when None.
+        """
+        now_s = time.time() if timestamp is None else timestamp
+        fields = tuple(
+            (str(key), _text(value, _MAX_STACK)) for key, value in key_values.items()
+        )
+        logs = self._logs
+        if logs is None:
+            logs = self._logs = []
+        logs.append(SpanLog(int(now_s * 1_000_000), fields))
+        return self
+
+    def set_baggage_item(self, key: str, value: str) -> Self:
+        """Hand an item to all descendants started from now on."""
+        self._baggage = {**(self._baggage or {}), key: value}
+        return self
+
+    def get_baggage_item(self, key: str) -> str | None:
+        """Return a baggage item, None when there is none."""
+        return None if self._baggage is None else self._baggage.get(key)
+
+    def finish(self, finish_time: float | None = None) -> None:
+        """End the span, at Unix time `finish_time` in seconds or now; only the first call counts."""
+        if self.is_finished:
+            return
+        if finish_time is not None:
+            duration_ns = int(finish_time * 1e9) - self.start_ns
+        elif self._started_mono_ns:
+            duration_ns = time.perf_counter_ns() - self._started_mono_ns
+        else:
+            duration_ns = time.time_ns() - self.start_ns
+        self.finish_after(max(duration_ns, 0))
+
+    def finish_after(self, duration_ns: int) -> None:
+        """End the span with a duration that the caller measured."""
+        if self.is_finished:
+            return
+        self.is_finished = True
+        self.duration_ns = duration_ns
+        if self.decision is not False:
+            self._tracer.report_span(self)
+
+    def get_tags_as_list(self) -> list[tuple[str, object]]:
+        """Return all tags: the tracer's, then what the integration knows, then the span's own."""
+        own: list[tuple[str, object]] = list(self._tracer.base_tags)
+        if self.tag_source is not None:
+            own += self.tag_source.span_tags()
+        own += self._tags or ()
+        last = {key: value for key, value in own if key in SINGLE_VALUED}
+        tags: dict[tuple[str, str], tuple[str, object]] = {}
+        for key, value in own:
+            kept = last.get(key, value)
+            tags.setdefault((key, _text(kept)), (key, kept))
+        if "component" not in last:
+            tags["component", "none"] = ("component", "none")
+        return list(tags.values())
+
+    def get_tags_as_map(self) -> dict[str, list[object]]:
+        """Return all values by key."""
+        values: dict[str, list[object]] = {}
+        for key, value in self.get_tags_as_list():
+            values.setdefault(key, []).append(value)
+        return values
+
+    def get_parents(self) -> list[uuid.UUID]:
+        """Return the ids of the spans it is a child of."""
+        return [uuid.UUID(int=span_id) for _, span_id in self.parents]
+
+    def get_follows(self) -> list[uuid.UUID]:
+        """Return the ids of the spans it follows from."""
+        return [uuid.UUID(int=span_id) for _, span_id in self.follows]
+
+    def is_error(self) -> bool:
+        """Return whether it is tagged as failed."""
+        return any(key == "error" and _is_true(value) for key, value in self.get_tags_as_list())
+
+    def to_span_data(self) -> SpanData:
+        """Return the finished span as plain data."""
+        tags = tuple((str(k), text) for k, v in self.get_tags_as_list() if (text := _text(v)))
+        return SpanData(
+            name=self.operation_name,
+            trace_id=self.trace_id_int,
+            span_id=self.span_id_int,
+            start_ns=self.start_ns,
+            duration_ns=self.duration_ns,
+            tags=tags,
+            parents=self.parents,
+            follows_from=self.follows,
+            logs=tuple(self._logs or ()),
+            is_error=any(key == "error" and _is_true(value) for key, value in tags),
+        )
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            self.set_error(error)
+        self.finish()
+
+    def set_error(self, error: BaseException) -> None:
+        """Tag the span as failed and log the exception."""
+        self.set_tag("error", "true")
+        stack = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        self.log_kv(
+            {
+                "event": "error",
+                "error.kind": type(error).__name__,
+                "message": _text(error, _MAX_STACK),
+                "stack": stack[-_MAX_STACK:],
+            }
+        )
+
+
+def _text(value: object, limit: int = _MAX_TEXT) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    try:
+        return str(value)[:limit]
+    except Exception as error:  # noqa: BLE001 - any value may be a tag
+        caught("tracing.tag", error)
+        return "?"
+
+
+def _is_true(value: Any) -> bool:  # noqa: ANN401 - any tag value
+    return value is True or (isinstance(value, str) and value.lower() == "true")
+
+
+def _is_positive(value: object) -> bool:
+    try:
+        return float(value) > 0  # type: ignore[arg-type]  # what is no number raises
+    except (TypeError, ValueError):
+        return False

@@ -1,0 +1,67 @@
+"""Finished spans between the request path and the pipeline.
+
+Threads: any thread reports, by one atomic append; the pipeline's thread drains.
+Fork: the child starts empty; the parent reports what was in it.
+Loss: a full buffer drops the newest span and counts it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+from wf_instrument.forking import reset_after_fork
+from wf_instrument.guard import caught
+
+if TYPE_CHECKING:
+    from wf_instrument.reporting.snapshot import SnapshotDraft
+    from wf_instrument.tracing.span import WavefrontSpan
+
+__all__ = ["SpanBuffer"]
+
+
+class SpanBuffer:
+    """A span reporter that keeps up to `max_spans` spans until they are drained."""
+
+    def __init__(self, max_spans: int = 10_000) -> None:
+        self._max_spans = max_spans
+        self._spans: list[WavefrontSpan] = []
+        # `next` of a counter is atomic, where `+=` by several threads loses increments.
+        self._drops = itertools.count(1)
+        self._dropped = 0
+        reset_after_fork(self._in_child)
+
+    def _in_child(self) -> None:
+        self._spans.clear()
+
+    @property
+    def dropped(self) -> int:
+        """How many spans were dropped because the buffer was full."""
+        return self._dropped
+
+    def report(self, span: WavefrontSpan) -> None:
+        """Keep a finished span; called by the request path."""
+        spans = self._spans
+        if len(spans) >= self._max_spans:
+            self._dropped = next(self._drops)
+            return
+        spans.append(span)
+
+    def drain_into(self, draft: SnapshotDraft) -> None:
+        """Move all spans into the draft."""
+        spans = self._spans
+        n = len(spans)
+        part = spans[:n]
+        del spans[:n]
+        for span in part:
+            try:
+                draft.spans.append(span.to_span_data())
+            except Exception as error:  # noqa: BLE001 - one span must not cost the others
+                caught("tracing.span_data", error)
+
+    def get_failure_count(self) -> int:
+        """Return how many spans were dropped."""
+        return self._dropped
+
+    def close(self) -> None:
+        """Do nothing; what is kept leaves with the next drain."""

@@ -1,0 +1,228 @@
+"""The tracer: starts spans, decides on sampling, hands finished spans to its reporter."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+import opentracing
+
+from wf_instrument.guard import caught
+from wf_instrument.tracing.active import ACTIVE
+from wf_instrument.tracing.ids import new_span_id, new_trace_id
+from wf_instrument.tracing.propagation.registry import PropagatorRegistry
+from wf_instrument.tracing.scope import ContextScopeManager
+from wf_instrument.tracing.span import WavefrontSpan
+from wf_instrument.tracing.span_context import WavefrontSpanContext
+
+if TYPE_CHECKING:
+    from wf_instrument.identity import ApplicationTags
+    from wf_instrument.tracing.samplers import Sampler
+    from wf_instrument.tracing.span import TagSource
+
+__all__ = ["SpanReporter", "WavefrontTracer"]
+
+
+class SpanReporter(Protocol):
+    """Takes finished spans; never blocks, never raises."""
+
+    def report(self, span: WavefrontSpan) -> None:
+        """Take a finished, sampled span."""
+
+    def get_failure_count(self) -> int:
+        """Return how many spans could not be delivered."""
+
+    def close(self) -> None:
+        """Deliver what is left and release everything."""
+
+
+class WavefrontTracer(opentracing.Tracer):
+    """An OpenTracing tracer whose spans are cheap enough for every request.
+
+    Args:
+        reporter: Where finished spans go; None drops them.
+        application_tags: Tags of every span.
+        global_tags: Further tags of every span, as pairs or as a mapping.
+        samplers: Early ones decide when a trace begins here, late ones when a span ends; any that
+            says yes keeps the span. None keeps everything.
+        report_frequency_millis: Kept for programs of the Wavefront SDK.
+        red_metrics_custom_tag_keys: Kept for programs of the Wavefront SDK.
+    """
+
+    def __init__(
+        self,
+        reporter: SpanReporter | None = None,
+        application_tags: ApplicationTags | None = None,
+        global_tags: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
+        samplers: Iterable[Sampler] | None = None,
+        report_frequency_millis: int = 60_000,
+        red_metrics_custom_tag_keys: Iterable[str] | None = None,
+    ) -> None:
+        super().__init__(ContextScopeManager())
+        self.reporter = reporter
+        self.registry = PropagatorRegistry()
+        pairs = global_tags.items() if isinstance(global_tags, Mapping) else global_tags
+        known = [] if application_tags is None else application_tags.get_as_list()
+        self.base_tags: tuple[tuple[str, object], ...] = (*known, *(pairs or ()))
+        kept = list(samplers or ())
+        self._early = [sampler for sampler in kept if sampler.is_early()]
+        self._late = [sampler for sampler in kept if not sampler.is_early()]
+        self.report_frequency_millis = report_frequency_millis
+        self.red_metrics_custom_tag_keys = frozenset(red_metrics_custom_tag_keys or ())
+
+    @property
+    def active_span(self) -> WavefrontSpan | None:
+        """The current span."""
+        return ACTIVE.get()
+
+    def start_request_span(
+        self,
+        operation_name: str,
+        parent: WavefrontSpanContext | None,
+        start_ns: int,
+        tag_source: TagSource | None,
+    ) -> WavefrontSpan:
+        """Start the span of a request, without making it current; the fast way.
+
+        Args:
+            operation_name: The name; may be changed until the end.
+            parent: What the caller sent, None for a new trace.
+            start_ns: Unix time, nanoseconds.
+            tag_source: Asked for tags when the span leaves.
+        """
+        if parent is None or not parent.has_trace:
+            trace_id = new_trace_id()
+            decision = self._early_decision(operation_name, trace_id)
+            span = WavefrontSpan(self, operation_name, trace_id, new_span_id(), start_ns, decision)
+            if parent is not None:
+                span._baggage = parent.baggage  # noqa: SLF001 - the tracer makes the span
+        else:
+            trace_id = parent.trace_id_int
+            decision = parent.get_sampling_decision()
+            if decision is None:
+                decision = self._early_decision(operation_name, trace_id)
+            span = WavefrontSpan(self, operation_name, trace_id, new_span_id(), start_ns, decision)
+            span.parents = ((trace_id, parent.span_id_int),)
+            span._baggage = parent.baggage  # noqa: SLF001 - the tracer makes the span
+        span.tag_source = tag_source
+        return span
+
+    def start_span(
+        self,
+        operation_name: str | None = None,
+        child_of: opentracing.Span | opentracing.SpanContext | None = None,
+        references: Iterable[opentracing.Reference] | None = None,
+        tags: Mapping[str, object] | Iterable[tuple[str, object]] | None = None,
+        start_time: float | None = None,
+        ignore_active_span: bool = False,
+    ) -> WavefrontSpan:
+        """Start a span; see OpenTracing. `start_time` is Unix time in seconds."""
+        parents, follows = _references(child_of, references)
+        if not parents and not follows and not ignore_active_span:
+            active = ACTIVE.get()
+            if active is not None:
+                parents = [active.context]
+        every = [context for context in (*parents, *follows) if context.has_trace]
+        lead = every[0] if every else None
+        start_ns = time.time_ns() if start_time is None else int(start_time * 1e9)
+        span = self.start_request_span(operation_name or "", lead, start_ns, None)
+        span.parents = tuple((c.trace_id_int, c.span_id_int) for c in parents if c.has_trace)
+        span.follows = tuple((c.trace_id_int, c.span_id_int) for c in follows if c.has_trace)
+        baggage: dict[str, str] = {}
+        for context in (*parents, *follows):
+            baggage.update(context.baggage)
+        span._baggage = baggage or None  # noqa: SLF001 - the tracer makes the span
+        if start_time is None:
+            span._started_mono_ns = time.perf_counter_ns()  # noqa: SLF001 - as above
+        pairs = tags.items() if isinstance(tags, Mapping) else tags
+        for key, value in pairs or ():
+            span.set_tag(key, value)
+        return span
+
+    def start_active_span(
+        self,
+        operation_name: str,
+        child_of: opentracing.Span | opentracing.SpanContext | None = None,
+        references: Iterable[opentracing.Reference] | None = None,
+        tags: Mapping[str, object] | Iterable[tuple[str, object]] | None = None,
+        start_time: float | None = None,
+        ignore_active_span: bool = False,
+        finish_on_close: bool = True,
+    ) -> opentracing.Scope:
+        """Start a span and make it current until the returned scope is closed."""
+        span = self.start_span(
+            operation_name, child_of, references, tags, start_time, ignore_active_span
+        )
+        return self.scope_manager.activate(span, finish_on_close)
+
+    def inject(
+        self, span_context: opentracing.SpanContext | opentracing.Span, format: str, carrier: object  # noqa: A002 - OpenTracing's name
+    ) -> None:
+        """Write a context into a carrier.
+
+        Raises:
+            opentracing.UnsupportedFormatException: No propagator of that format is registered.
+        """
+        context = getattr(span_context, "context", span_context)
+        self.registry.inject(context, format, carrier)
+
+    def extract(self, format: str, carrier: object) -> WavefrontSpanContext | None:  # noqa: A002 - OpenTracing's name
+        """Read a context out of a carrier, None when there is none.
+
+        Raises:
+            opentracing.UnsupportedFormatException: No propagator of that format is registered.
+        """
+        return self.registry.extract(format, carrier)
+
+    def report_span(self, span: WavefrontSpan) -> None:
+        """Take a span that has ended; called by the span."""
+        if self._late and span.decision is None and not self._late_decision(span):
+            return
+        if self.reporter is not None:
+            self.reporter.report(span)
+
+    def close(self) -> None:
+        """Close the reporter."""
+        if self.reporter is not None:
+            self.reporter.close()
+
+    def _early_decision(self, operation_name: str, trace_id: int) -> bool | None:
+        if not self._early:
+            return None
+        for sampler in self._early:
+            if sampler.sample(operation_name, trace_id, 0):
+                return True
+        # With late samplers there is still a chance.
+        return None if self._late else False
+
+    def _late_decision(self, span: WavefrontSpan) -> bool:
+        try:
+            duration_ms = span.duration_ns / 1e6
+            return any(
+                sampler.sample(span.operation_name, span.trace_id_int, duration_ms)
+                for sampler in self._late
+            ) or span.is_error()
+        except Exception as error:  # noqa: BLE001 - samplers may be the user's
+            caught("tracing.sampler", error)
+            return True
+
+
+def _references(
+    child_of: opentracing.Span | opentracing.SpanContext | None,
+    references: Iterable[opentracing.Reference] | None,
+) -> tuple[list[WavefrontSpanContext], list[WavefrontSpanContext]]:
+    parents, follows = [], []
+    given = list(references or ()) if not isinstance(references, opentracing.Reference) else [
+        references]
+    if child_of is not None:
+        given.insert(0, opentracing.child_of(child_of))
+    for reference in given:
+        context = getattr(reference.referenced_context, "context", reference.referenced_context)
+        if not isinstance(context, WavefrontSpanContext):
+            continue
+        if reference.type == opentracing.ReferenceType.FOLLOWS_FROM:
+            follows.append(context)
+        else:
+            parents.append(context)
+    return parents, follows
