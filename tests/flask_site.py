@@ -9,11 +9,27 @@ from contextlib import contextmanager
 from http.client import HTTPConnection
 
 import flask
+from flask.testing import FlaskClient
 from werkzeug.serving import make_server
+from werkzeug.test import TestResponse
+
+
+class ReadingClient(FlaskClient):
+    """Reads a response to its end, as a server does, unless told otherwise."""
+
+    def open(self, *args: object, **kwargs: object) -> TestResponse:
+        kwargs.setdefault("buffered", True)
+        return super().open(*args, **kwargs)  # type: ignore[arg-type]  # passed on
+
+
+def empty_site(name: str) -> flask.Flask:
+    app = flask.Flask(name)
+    app.test_client_class = ReadingClient
+    return app
 
 
 def make_site() -> flask.Flask:
-    app = flask.Flask("site")
+    app = empty_site("site")
 
     @app.route("/")
     def home() -> str:

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-import flask
 import pytest
-from flask_site import fetch, make_site, served
+from flask_site import empty_site, fetch, make_site, served
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 import wf_instrument
@@ -214,7 +213,7 @@ def test_a_thousand_unmatched_paths_make_one_series_and_a_list_of_the_top(
 
 
 def test_routes_beyond_max_series_share_the_overflow_series(reporter: RecordingReporter) -> None:
-    app = flask.Flask("many")
+    app = empty_site("many")
     for number in range(20):
         app.add_url_rule(f"/r{number}", f"r{number}", lambda: "ok")
     instrument_app(app, reporter=reporter, max_series=5)

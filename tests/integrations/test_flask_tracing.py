@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import flask
 import pytest
-from flask_site import make_site
+from flask_site import empty_site, make_site
 
 import wf_instrument
 from wf_instrument import ApplicationTags
@@ -182,7 +182,7 @@ def test_trace_decorates_views_of_an_app_whose_requests_are_not_all_traced(
 
 def test_trace_alone_records_decorated_views_of_any_app(reporter: RecordingReporter) -> None:
     tracing = FlaskTracing(reporter=reporter, application_tags=TAGS)
-    app = flask.Flask("plain")
+    app = empty_site("plain")
 
     @app.route("/ok")
     @tracing.trace()

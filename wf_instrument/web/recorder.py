@@ -105,6 +105,8 @@ class Recorder:
         self.unmatched_paths: list[str] = []
         self.overflowed = 0
         self._route_names = route_names
+        # The first by what we keep, the second also by what servers spell.
+        self._made: dict[object, RouteHandle] = {}
         self._handles: dict[object, RouteHandle] = {}
         self._was_in_flight: set[RouteHandle] = set()
         self._log = RateLimitedLog(log)
@@ -118,7 +120,7 @@ class Recorder:
         self.live.clear()
         self.touched.clear()
         self.unmatched_paths.clear()
-        for handle in self._handles.values():
+        for handle in self._made.values():
             handle.cells.clear()
 
     def handle(
@@ -141,16 +143,16 @@ class Recorder:
         )
         with self._making:
             key: object = (id(route_object), *known)
-            handle = self._handles.get(key)
+            handle = self._made.get(key)
             if handle is None:
                 route: str | None
                 route, func, module = None, None, None
                 if route_object is not None:
                     route, func, module = self._route_names(route_object)
-                    if len(self._handles) >= self.settings.max_series:
+                    if len(self._made) >= self.settings.max_series:
                         return self._overflow(known)
                 handle = RouteHandle(self.framework, route, func, module, *known, route_object)
-                self._handles[key] = handle
+                self._made[key] = handle
             if protocol in _PROTOCOLS and known[:2] == (method, scheme):
                 # As the server spells it, so that the next look-up hits at once.
                 self._handles[id(route_object), method, scheme, protocol] = handle
@@ -166,10 +168,10 @@ class Recorder:
             OVERFLOW_ROUTE,
         )
         key = (OVERFLOW_ROUTE, *known)
-        handle = self._handles.get(key)
+        handle = self._made.get(key)
         if handle is None:
             handle = RouteHandle(self.framework, OVERFLOW_ROUTE, None, None, *known, None)
-            self._handles[key] = handle
+            self._made[key] = handle
         return handle
 
     def note_unmatched(self, path: str) -> None:
