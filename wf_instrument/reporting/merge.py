@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from wf_instrument.metrics.histogram import ExponentialHistogram
 
-__all__ = ["merge_snapshots"]
+__all__ = ["merge_requests", "merge_snapshots"]
 
 _T = TypeVar("_T")
 
@@ -53,11 +53,12 @@ def _requests(
     merged: dict[RequestKey, RequestInterval] = {row.key: row for row in earlier}
     for row in later:
         known = merged.get(row.key)
-        merged[row.key] = row if known is None else _add_requests(known, row)
+        merged[row.key] = row if known is None else merge_requests(known, row)
     return tuple(merged.values())
 
 
-def _add_requests(a: RequestInterval, b: RequestInterval) -> RequestInterval:
+def merge_requests(a: RequestInterval, b: RequestInterval) -> RequestInterval:
+    """Return one row for two of the same key; neither is changed."""
     latency = a.latency.copy()
     latency.merge(b.latency)
     return RequestInterval(

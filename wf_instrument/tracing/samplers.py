@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from wf_instrument.errors import ConfigError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 __all__ = ["CompositeSampler", "ConstantSampler", "DurationSampler", "RateSampler", "Sampler"]
+
+
+_MASK: Final = (1 << 64) - 1
+#: Odd constants whose products spread low bits over the high ones.
+#: Source: Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", mix64variant13.
+_MIX_1: Final = 0xBF58476D1CE4E5B9
+_MIX_2: Final = 0x94D049BB133111EB
 
 
 class Sampler(Protocol):
@@ -57,8 +66,13 @@ class RateSampler:
         self._boundary = math.ceil(sampling_rate * 2**64)
 
     def sample(self, operation_name: str, trace_id: int, duration: float) -> bool:
-        """Return whether the low 64 bits, which are random in all formats, are in the share."""
-        return (trace_id & 0xFFFF_FFFF_FFFF_FFFF) < self._boundary
+        """Return whether the trace's number, the same in every process, is in the share."""
+        # Mixed first: no part of an id is random in every format. A UUID's low half begins with
+        # fixed variant bits, and that of a version 1 UUID is the same all through a process.
+        mixed = (trace_id ^ (trace_id >> 64)) & _MASK
+        mixed = ((mixed ^ (mixed >> 30)) * _MIX_1) & _MASK
+        mixed = ((mixed ^ (mixed >> 27)) * _MIX_2) & _MASK
+        return (mixed ^ (mixed >> 31)) < self._boundary
 
     def is_early(self) -> bool:
         """Return True."""

@@ -1,19 +1,26 @@
-"""Scopes: the `with` block in which a span is current, on context variables."""
+"""Scopes: the `with` block in which a span is current, on context variables.
+
+Scopes put back what was current before by setting it, not by a token: a token is refused in any
+other context than its own, and generators and cancelled streams are closed in other contexts.
+"""
 
 from __future__ import annotations
 
-from contextvars import Token
-from types import TracebackType
-from typing import TYPE_CHECKING
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Final
 
 import opentracing
 
 from wf_instrument.tracing.active import ACTIVE
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from wf_instrument.tracing.span import WavefrontSpan
 
 __all__ = ["ContextScopeManager", "WavefrontScope"]
+
+_SCOPE: Final[ContextVar[WavefrontScope | None]] = ContextVar("wf_instrument.scope", default=None)
 
 
 class WavefrontScope(opentracing.Scope):
@@ -24,20 +31,35 @@ class WavefrontScope(opentracing.Scope):
     ) -> None:
         super().__init__(manager, span)
         self._finish_on_close = finish_on_close
-        self._token: Token[WavefrontSpan | None] | None = ACTIVE.set(span)
+        self._is_closed = False
+        self._outer = _SCOPE.get()
+        self._outer_span = ACTIVE.get()
+        ACTIVE.set(span)
+        _SCOPE.set(self)
 
     def close(self) -> None:
-        """End the block; harmless when called again, or in another context."""
-        token, self._token = self._token, None
-        if token is not None:
-            try:
-                ACTIVE.reset(token)
-            except ValueError:
-                # Closed in another task or thread than it was opened in (a generator, say),
-                # whose current span is none of our business.
-                pass
+        """End the block; harmless when called again, or in another context.
+
+        While a scope inside this one is open nothing happens, as OpenTracing asks.
+        """
+        current = _SCOPE.get()
+        if self._is_closed or self._is_around(current):
+            return
+        self._is_closed = True
+        if current is self:
+            _SCOPE.set(self._outer)
+        # In another context another span may be current, which is none of our business.
+        if ACTIVE.get() is self.span:
+            ACTIVE.set(self._outer_span)
         if self._finish_on_close:
             self.span.finish()
+
+    def _is_around(self, scope: WavefrontScope | None) -> bool:
+        while scope is not None and scope is not self:
+            scope = scope._outer  # noqa: SLF001 - of this class
+            if scope is self:
+                return True
+        return False
 
     def __exit__(
         self,
@@ -59,6 +81,11 @@ class ContextScopeManager(opentracing.ScopeManager):
 
     @property
     def active(self) -> opentracing.Scope | None:
-        """A scope of the current span, for reading; closing it changes nothing."""
+        """The current scope; of a request's span one for reading, closing it changes nothing."""
         span = ACTIVE.get()
-        return None if span is None else opentracing.Scope(self, span)
+        if span is None:
+            return None
+        scope = _SCOPE.get()
+        if scope is not None and scope.span is span:
+            return scope
+        return opentracing.Scope(self, span)

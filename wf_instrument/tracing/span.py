@@ -5,17 +5,19 @@ from __future__ import annotations
 import time
 import traceback
 import uuid
-from collections.abc import Mapping
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import opentracing
 
 from wf_instrument.guard import caught
 from wf_instrument.tracing.span_context import WavefrontSpanContext
 from wf_instrument.tracing.span_data import SpanData, SpanLog, SpanReference
+from wf_instrument.tracing.tag_values import is_blank, is_positive, is_true, text_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from types import TracebackType
+
     from typing_extensions import Self
 
     from wf_instrument.tracing.tracer import WavefrontTracer
@@ -28,15 +30,15 @@ SINGLE_VALUED: Final = frozenset(
     {"application", "service", "cluster", "shard", "component", "span.kind", "error",
      "http.status_code", "http.method", "http.url", "sampling.priority", "debug"}
 )
-_MAX_TEXT: Final = 1000
 _MAX_STACK: Final = 8000
 _MAX_TAGS: Final = 1000
+_MAX_LOGS: Final = 1000
 
 
 class TagSource(Protocol):
     """Knows tags of a span, and is asked for them only when the span leaves."""
 
-    def span_tags(self) -> list[tuple[str, object]]:
+    def span_tags(self) -> Iterable[tuple[str, object]]:
         """Return the tags."""
 
 
@@ -55,6 +57,7 @@ class WavefrontSpan(opentracing.Span):
     _tags: list[tuple[str, object]] | None = None
     _logs: list[SpanLog] | None = None
     _baggage: Mapping[str, str] | None = None
+    _tracestate: str = ""
     _started_mono_ns: int = 0
 
     def __init__(
@@ -83,8 +86,17 @@ class WavefrontSpan(opentracing.Span):
     def context(self) -> WavefrontSpanContext:
         """What children need to know of it."""
         return WavefrontSpanContext(
-            self.trace_id_int, self.span_id_int, self._baggage, self.decision
+            self.trace_id_int,
+            self.span_id_int,
+            self._baggage,
+            self.decision,
+            tracestate=self._tracestate,
         )
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether it is kept as far as known; late samplers may still decide against it."""
+        return self.decision is not False
 
     @property
     def trace_id(self) -> uuid.UUID:
@@ -108,21 +120,19 @@ class WavefrontSpan(opentracing.Span):
 
     def set_tag(self, key: str, value: object) -> Self:
         """Add a tag; of a single-valued key the last value wins. None and blank are ignored."""
-        if value is None or value == "" or not key:
+        if is_blank(value) or is_blank(key):
             return self
+        key = key if isinstance(key, str) else text_of(key)
         tags = self._tags
         if tags is None:
             tags = self._tags = []
         if len(tags) < _MAX_TAGS:
             tags.append((key, value))
         if key == "sampling.priority":
-            self._force(_is_positive(value))
-        elif key in {"debug", "error"} and _is_true(value):
-            self._force(decision=True)
+            self.decision = is_positive(value)
+        elif key in {"debug", "error"} and is_true(value):
+            self.decision = True
         return self
-
-    def _force(self, decision: bool) -> None:
-        self.decision = decision
 
     def log_kv(self, key_values: Mapping[str, object], timestamp: float | None = None) -> Self:
         """Note something that happened.
@@ -131,14 +141,18 @@ class WavefrontSpan(opentracing.Span):
             key_values: The fields.
             timestamp: Unix time in seconds; now when None.
         """
-        now_s = time.time() if timestamp is None else timestamp
-        fields = tuple(
-            (str(key), _text(value, _MAX_STACK)) for key, value in key_values.items()
-        )
+        moment_ns = _to_ns(timestamp)
+        try:
+            pairs = list(key_values.items())[:_MAX_TAGS]
+        except Exception as error:  # noqa: BLE001 - fields are the application's
+            caught("tracing.log_kv", error)
+            return self
+        fields = tuple((text_of(key), text_of(value, _MAX_STACK)) for key, value in pairs)
         logs = self._logs
         if logs is None:
             logs = self._logs = []
-        logs.append(SpanLog(int(now_s * 1_000_000), fields))
+        if len(logs) < _MAX_LOGS:
+            logs.append(SpanLog(moment_ns // 1000, fields))
         return self
 
     def set_baggage_item(self, key: str, value: str) -> Self:
@@ -155,7 +169,7 @@ class WavefrontSpan(opentracing.Span):
         if self.is_finished:
             return
         if finish_time is not None:
-            duration_ns = int(finish_time * 1e9) - self.start_ns
+            duration_ns = _to_ns(finish_time) - self.start_ns
         elif self._started_mono_ns:
             duration_ns = time.perf_counter_ns() - self._started_mono_ns
         else:
@@ -164,6 +178,7 @@ class WavefrontSpan(opentracing.Span):
 
     def finish_after(self, duration_ns: int) -> None:
         """End the span with a duration that the caller measured."""
+        # No call stands between test and set, so no other thread gets in between either.
         if self.is_finished:
             return
         self.is_finished = True
@@ -175,13 +190,17 @@ class WavefrontSpan(opentracing.Span):
         """Return all tags: the tracer's, then what the integration knows, then the span's own."""
         own: list[tuple[str, object]] = list(self._tracer.base_tags)
         if self.tag_source is not None:
-            own += self.tag_source.span_tags()
+            try:
+                own += self.tag_source.span_tags()
+            except Exception as error:  # noqa: BLE001 - the span is worth more than its tags
+                caught("tracing.tag_source", error)
         own += self._tags or ()
+        own = [(key, value) for key, value in own if not is_blank(value)]
         last = {key: value for key, value in own if key in SINGLE_VALUED}
         tags: dict[tuple[str, str], tuple[str, object]] = {}
         for key, value in own:
             kept = last.get(key, value)
-            tags.setdefault((key, _text(kept)), (key, kept))
+            tags.setdefault((key, text_of(kept)), (key, kept))
         if "component" not in last:
             tags["component", "none"] = ("component", "none")
         return list(tags.values())
@@ -203,13 +222,13 @@ class WavefrontSpan(opentracing.Span):
 
     def is_error(self) -> bool:
         """Return whether it is tagged as failed."""
-        return any(key == "error" and _is_true(value) for key, value in self.get_tags_as_list())
+        return any(key == "error" and is_true(value) for key, value in self.get_tags_as_list())
 
     def to_span_data(self) -> SpanData:
         """Return the finished span as plain data."""
-        tags = tuple((str(k), text) for k, v in self.get_tags_as_list() if (text := _text(v)))
+        tags = tuple((text_of(k), text) for k, v in self.get_tags_as_list() if (text := text_of(v)))
         return SpanData(
-            name=self.operation_name,
+            name=text_of(self.operation_name),
             trace_id=self.trace_id_int,
             span_id=self.span_id_int,
             start_ns=self.start_ns,
@@ -218,7 +237,7 @@ class WavefrontSpan(opentracing.Span):
             parents=self.parents,
             follows_from=self.follows,
             logs=tuple(self._logs or ()),
-            is_error=any(key == "error" and _is_true(value) for key, value in tags),
+            is_error=any(key == "error" and is_true(value) for key, value in tags),
         )
 
     def __exit__(
@@ -239,28 +258,17 @@ class WavefrontSpan(opentracing.Span):
             {
                 "event": "error",
                 "error.kind": type(error).__name__,
-                "message": _text(error, _MAX_STACK),
+                "message": text_of(error, _MAX_STACK),
                 "stack": stack[-_MAX_STACK:],
             }
         )
 
 
-def _text(value: object, limit: int = _MAX_TEXT) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    try:
-        return str(value)[:limit]
-    except Exception as error:  # noqa: BLE001 - any value may be a tag
-        caught("tracing.tag", error)
-        return "?"
-
-
-def _is_true(value: Any) -> bool:  # noqa: ANN401 - any tag value
-    return value is True or (isinstance(value, str) and value.lower() == "true")
-
-
-def _is_positive(value: object) -> bool:
-    try:
-        return float(value) > 0  # type: ignore[arg-type]  # what is no number raises
-    except (TypeError, ValueError):
-        return False
+def _to_ns(timestamp_s: float | None) -> int:
+    """Return Unix time in nanoseconds; what cannot be a time counts as now."""
+    if timestamp_s is not None:
+        try:
+            return int(timestamp_s * 1e9)
+        except (TypeError, ValueError, OverflowError) as error:
+            caught("tracing.timestamp", error)
+    return time.time_ns()

@@ -1,13 +1,15 @@
 """Finished spans between the request path and the pipeline.
 
 Threads: any thread reports, by one atomic append; the pipeline's thread drains.
-Fork: the child starts empty; the parent reports what was in it.
-Loss: a full buffer drops the newest span and counts it.
+Locks: `_reading` guards `_reads`; only those who ask for the number of drops take it.
+Fork: the child starts empty, with no drops and a new lock; the parent reports what was in it.
+Loss: a full buffer drops the newest span and counts it in `dropped`.
 """
 
 from __future__ import annotations
 
 import itertools
+import threading
 from typing import TYPE_CHECKING
 
 from wf_instrument.forking import reset_after_fork
@@ -26,30 +28,40 @@ class SpanBuffer:
     def __init__(self, max_spans: int = 10_000) -> None:
         self._max_spans = max_spans
         self._spans: list[WavefrontSpan] = []
-        # `next` of a counter is atomic, where `+=` by several threads loses increments.
-        self._drops = itertools.count(1)
-        self._dropped = 0
+        self._reset_drops()
         reset_after_fork(self._in_child)
 
     def _in_child(self) -> None:
         self._spans.clear()
+        self._reset_drops()
+
+    def _reset_drops(self) -> None:
+        # `next` of a counter is atomic, where `+=` by several threads loses increments.
+        self._drops = itertools.count()
+        self._reads = 0
+        self._reading = threading.Lock()
 
     @property
     def dropped(self) -> int:
         """How many spans were dropped because the buffer was full."""
-        return self._dropped
+        with self._reading:
+            # Asking the counter advances it too, by as many as were asked for before.
+            drops = next(self._drops) - self._reads
+            self._reads += 1
+        return drops
 
     def report(self, span: WavefrontSpan) -> None:
         """Keep a finished span; called by the request path."""
         spans = self._spans
         if len(spans) >= self._max_spans:
-            self._dropped = next(self._drops)
+            next(self._drops)
             return
         spans.append(span)
 
     def drain_into(self, draft: SnapshotDraft) -> None:
         """Move all spans into the draft."""
         spans = self._spans
+        # Never swap the list: a thread that has just fetched it would append to the old one.
         n = len(spans)
         part = spans[:n]
         del spans[:n]
@@ -61,7 +73,7 @@ class SpanBuffer:
 
     def get_failure_count(self) -> int:
         """Return how many spans were dropped."""
-        return self._dropped
+        return self.dropped
 
     def close(self) -> None:
         """Do nothing; what is kept leaves with the next drain."""

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import uuid
-from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import opentracing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["SpanId", "WavefrontSpanContext"]
 
 SpanId = uuid.UUID | str | int
+
+_MASK: Final = (1 << 128) - 1
+_HEX_64: Final = re.compile(r"[0-9a-fA-F]{16}")
 
 
 class WavefrontSpanContext(opentracing.SpanContext):
@@ -20,7 +27,17 @@ class WavefrontSpanContext(opentracing.SpanContext):
         span_id: A UUID, its text, or a number; 64-bit ids are the low half of the UUID.
         baggage: Items that travel to all descendants.
         decision: Whether the trace is sampled, None when nobody has decided yet.
+        tracestate: What other tracing systems want passed on, unread.
+
+    Raises:
+        ValueError: An id is no UUID.
     """
+
+    trace_id_int: int
+    span_id_int: int
+    tracestate: str
+    _baggage: dict[str, str]
+    _decision: bool | None
 
     def __init__(
         self,
@@ -28,11 +45,30 @@ class WavefrontSpanContext(opentracing.SpanContext):
         span_id: SpanId | None = None,
         baggage: Mapping[str, str] | None = None,
         decision: bool | None = None,
+        *,
+        tracestate: str = "",
     ) -> None:
-        self.trace_id_int = _to_int(trace_id)
-        self.span_id_int = _to_int(span_id)
-        self._baggage = dict(baggage) if baggage else {}
-        self._decision = decision
+        # Past our own __setattr__, which refuses.
+        fields = self.__dict__
+        fields["trace_id_int"] = _to_int(trace_id)
+        fields["span_id_int"] = _to_int(span_id)
+        fields["tracestate"] = tracestate
+        fields["_baggage"] = dict(baggage) if baggage else {}
+        fields["_decision"] = decision
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"cannot set {name!r}: a span context is immutable")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"cannot delete {name!r}: a span context is immutable")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, WavefrontSpanContext):
+            return NotImplemented
+        return self.__dict__ == other.__dict__
+
+    def __hash__(self) -> int:
+        return hash((self.trace_id_int, self.span_id_int))
 
     @property
     def trace_id(self) -> uuid.UUID | None:
@@ -69,12 +105,15 @@ class WavefrontSpanContext(opentracing.SpanContext):
     def with_baggage_item(self, key: str, value: str) -> WavefrontSpanContext:
         """Return a context with one more baggage item."""
         baggage = {**self._baggage, key: value}
-        return WavefrontSpanContext(self.trace_id_int, self.span_id_int, baggage, self._decision)
+        return self._with(baggage, self._decision)
 
     def with_sampling_decision(self, decision: bool) -> WavefrontSpanContext:
         """Return a context with a sampling decision."""
+        return self._with(self._baggage, bool(decision))
+
+    def _with(self, baggage: Mapping[str, str], decision: bool | None) -> WavefrontSpanContext:
         return WavefrontSpanContext(
-            self.trace_id_int, self.span_id_int, self._baggage, bool(decision)
+            self.trace_id_int, self.span_id_int, baggage, decision, tracestate=self.tracestate
         )
 
     def is_sampled(self) -> bool:
@@ -93,5 +132,8 @@ def _to_int(given: SpanId | None) -> int:
     if given is None:
         return 0
     if isinstance(given, int):
-        return given
-    return (given if isinstance(given, uuid.UUID) else uuid.UUID(given)).int
+        return given & _MASK
+    if isinstance(given, uuid.UUID):
+        return given.int
+    text = str(given)
+    return int(text, 16) if _HEX_64.fullmatch(text) else uuid.UUID(text).int

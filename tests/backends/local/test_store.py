@@ -1,0 +1,291 @@
+"""The local store: nothing lost by any number of writers, nobody else reads it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from samples import request_row, snapshot, span
+
+from wf_instrument.backends.local import LocalReporter, StoreReader, default_path, from_url
+from wf_instrument.errors import ConfigError, StoreError
+from wf_instrument.identity import ApplicationTags, Identity
+from wf_instrument.reporting.reporter_url import ReporterUrl
+from wf_instrument.reporting.snapshot import InFlight, MinuteDistribution, Point, UnmatchedPath
+from wf_instrument.settings import Settings
+
+IDENTITY = Identity(ApplicationTags("app", "service"), "host-1")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "store.db"
+
+
+@pytest.fixture
+def reporter(path: Path) -> Iterator[LocalReporter]:
+    made = LocalReporter(path)
+    yield made
+    made.close(5)
+
+
+def read(path: Path) -> StoreReader:
+    return StoreReader(path)
+
+
+def test_what_is_reported_can_be_read_while_the_writer_goes_on(
+    reporter: LocalReporter, path: Path
+) -> None:
+    reporter.report(snapshot(requests=[request_row("/a", 200, [0.01, 0.02])]))
+    assert reporter.flush(5)
+    reader = read(path)
+    before = reader.version()
+    assert [(r.route, r.count) for r in reader.summary()] == [("/a", 2)]
+    reporter.report(snapshot(requests=[request_row("/a", 500, [0.03], error="ValueError")]))
+    assert reporter.flush(5)
+    (row,) = reader.summary()
+    assert (row.count, row.errors, row.statuses) == (3, 1, ((200, 2), (500, 1)))
+    assert row.max_s == 0.03
+    assert row.latency_sum_s == pytest.approx(0.06)
+    assert row.cpu_share == 1.0
+    assert reader.version() != before
+    reader.close()
+
+
+def test_quantiles_of_many_rows_are_those_of_one_histogram(
+    reporter: LocalReporter, path: Path
+) -> None:
+    values = [0.001 * (1 + i % 100) for i in range(1000)]
+    for part in range(10):
+        reporter.report(
+            snapshot(
+                requests=[request_row("/a", 200, values[part::10])],
+                at_s=1_700_000_000 + 7 * part,
+            )
+        )
+    assert reporter.flush(5)
+    whole = request_row("/a", 200, values).latency
+    reader = read(path)
+    (row,) = reader.summary()
+    assert (row.p50_s, row.p95_s, row.p99_s) == pytest.approx(
+        (whole.quantile(0.5), whole.quantile(0.95), whole.quantile(0.99))
+    )
+    buckets = reader.timeline(1_700_000_000, 1_700_000_070)
+    assert sum(bucket.count for bucket in buckets) == 1000
+    assert reader.timeline(0, 20)[0].p50_s is None
+    reader.close()
+
+
+def test_spans_points_paths_and_processes_are_kept(reporter: LocalReporter, path: Path) -> None:
+    reporter.report(
+        snapshot(
+            requests=[],
+            spans=[span("slow", 5, duration_ms=900), span("fast", 6, duration_ms=1)],
+            in_flight=[InFlight("flask", "/a", "a", "GET", 3)],
+            total_in_flight={"flask": 4},
+            unmatched=[UnmatchedPath("/wp-admin", 2)],
+            points=[Point("jobs", 2, "delta"), Point("temperature", 20, "gauge")],
+            self_points=[Point("wf_instrument.reporter.refused", 1, "counter", (("r", "x"),))],
+            distributions=[MinuteDistribution("d", 60, request_row("/", 200, [1.0]).latency)],
+        )
+    )
+    assert reporter.flush(5)
+    reader = read(path)
+    slow, fast = reader.slowest_traces()
+    assert (slow.name, slow.duration_s, fast.name) == ("slow", 0.9, "fast")
+    (stored,) = reader.trace(slow.trace_id)
+    assert ("http.method", "GET") in stored.tags
+    assert reader.in_flight() == (4, [("/a", "GET", 3)])
+    assert reader.unmatched() == [("/wp-admin", 2)]
+    assert reader.processes()[0].source == "host-1"
+    assert reader.self_points() == {"wf_instrument.reporter.refused{x}": 1}
+    reader.close()
+
+
+@pytest.mark.slow
+def test_eight_processes_writing_one_store_lose_nothing(path: Path) -> None:
+    program = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+from pathlib import Path
+from samples import request_row, snapshot
+from wf_instrument.backends.local import LocalReporter
+from wf_instrument.identity import ApplicationTags, Identity
+identity = Identity(ApplicationTags("a", "s"), "h")
+reporter = LocalReporter(Path({str(path)!r}))
+for number in range(50):
+    taken = reporter.report(snapshot(
+        requests=[request_row(f"/r{{number % 5}}", 200, [0.01] * 10)], identity=identity))
+    assert taken == 1
+    assert reporter.flush(30)
+reporter.close(30)
+"""
+    running = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(8)]
+    assert [process.wait(120) for process in running] == [0] * 8
+    reader = read(path)
+    rows = reader.summary()
+    assert {row.route: row.count for row in rows} == {f"/r{n}": 8 * 10 * 10 for n in range(5)}
+    assert len(reader.processes()) == 8
+    reader.close()
+
+
+def test_the_store_is_private_to_its_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    shared = tmp_path / "wf-instrument"
+    shared.mkdir(mode=0o755)
+    reporter = from_url(ReporterUrl("local"), IDENTITY, Settings(service="my/../shop"))
+    reporter.report(snapshot(requests=[request_row("/a", 200, [0.01])]))
+    assert reporter.flush(5)
+    path = default_path("my/../shop")
+    assert path.parent == shared
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o700
+    for file in shared.iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+    reporter.close(5)
+
+
+def test_a_new_folder_is_made_private(path: Path, reporter: LocalReporter) -> None:
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_damaged_file_is_told_in_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "broken.db"
+    path.write_bytes(b"this is no database at all " * 100)
+    with pytest.raises(StoreError, match="cannot be read as a database") as caught:
+        LocalReporter(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_a_newer_store_and_a_missing_store_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot be opened for writing"):
+        LocalReporter(tmp_path)
+    newer = tmp_path / "newer.db"
+    connection = sqlite3.connect(newer)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(StoreError, match="upgrade wf-instrument"):
+        LocalReporter(newer)
+    with pytest.raises(StoreError, match="does not exist"):
+        StoreReader(tmp_path / "none.db")
+
+
+def test_a_place_that_cannot_be_written_is_refused_at_start() -> None:
+    with pytest.raises(StoreError, match="cannot be opened for writing"):
+        LocalReporter(Path("/proc/none/store.db"))
+
+
+def test_a_local_url_with_a_host_or_an_unknown_parameter_is_refused() -> None:
+    for text, words in (
+        ("local://tmp/store.db", "names a host"),
+        ("local:///tmp/x.db?retentoin=5", "unknown parameter 'retentoin'"),
+        ("local:///tmp/x.db?retention=never", "should be a number"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            from_url(ReporterUrl.parse(text), IDENTITY, Settings())
+
+
+def test_old_figures_are_deleted(path: Path) -> None:
+    reporter = LocalReporter(path, retention_s=3600)
+    now = time.time()
+    reporter.report(snapshot(requests=[request_row("/old", 200, [0.1])], at_s=now - 7200))
+    for _ in range(60):
+        reporter.report(snapshot(requests=[request_row("/new", 200, [0.1])], at_s=now))
+        assert reporter.flush(5)
+    reader = read(path)
+    assert [row.route for row in reader.summary()] == ["/new"]
+    reader.close()
+    reporter.close(5)
+
+
+@pytest.mark.slow
+def test_the_file_stays_within_its_bound(path: Path) -> None:
+    reporter = LocalReporter(path, max_bytes=1_000_000)
+    now = time.time() - 3000
+    values = [0.0001 * 1.02**i for i in range(300)]
+    for number in range(240):
+        rows = [request_row(f"/r{n}", 200, values) for n in range(5)]
+        reporter.report(snapshot(requests=rows, at_s=now + 10 * number))
+        assert reporter.flush(10)
+    reporter.close(5)
+    reader = read(path)
+    assert 0 < sum(row.count for row in reader.summary()) < 240 * 5 * 300
+    reader.close()
+    assert path.stat().st_size < 4_000_000
+
+
+def test_a_full_queue_refuses_and_a_closed_reporter_takes_nothing(path: Path) -> None:
+    reporter = LocalReporter(path)
+    lock = sqlite3.connect(path, isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+    taken = [reporter.report(snapshot(requests=[request_row("/a", 200, [1])])) for _ in range(70)]
+    lock.execute("ROLLBACK")
+    lock.close()
+    assert taken[0] == 1
+    assert taken[-1] == 0
+    assert reporter.flush(10)
+    reporter.close(5)
+    reporter.close(5)
+    assert reporter.report(snapshot(requests=[request_row("/a", 200, [1])])) == 0
+    reader = read(path)
+    assert reader.summary()[0].count == sum(taken)
+    reader.close()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_writes_with_a_connection_of_its_own(
+    reporter: LocalReporter, path: Path
+) -> None:
+    reporter.report(snapshot(requests=[request_row("/parent", 200, [0.1])]))
+    assert reporter.flush(5)
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            child = IDENTITY.in_child()
+            reporter.report(
+                snapshot(requests=[request_row("/child", 200, [0.1])], identity=child)
+            )
+            code = 0 if reporter.flush(10) else 1
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    reader = read(path)
+    assert {row.route for row in reader.summary()} == {"/parent", "/child"}
+    reader.close()
+
+
+@given(text=st.text(alphabet=st.characters(), max_size=50))
+def test_any_text_can_be_stored(text: str) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "store.db"
+        reporter = LocalReporter(path)
+        reporter.report(
+            snapshot(
+                requests=[request_row("/" + text, 200, [0.1])],
+                spans=[span(text, 1)],
+                unmatched=[UnmatchedPath(text, 1)],
+            )
+        )
+        assert reporter.flush(5)
+        reporter.close(5)
+        reader = read(path)
+        stored = text.encode("utf-8", "backslashreplace").decode()
+        assert reader.summary()[0].route == "/" + stored
+        assert reader.slowest_traces()[0].name == stored
+        assert reader.unmatched() == [(stored, 1)]
+        reader.close()
