@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 __all__ = ["new_span_id", "new_trace_id", "seeded_ids"]
 

@@ -23,7 +23,7 @@ __all__ = ["ContextScopeManager", "WavefrontScope"]
 _SCOPE: Final[ContextVar[WavefrontScope | None]] = ContextVar("wf_instrument.scope", default=None)
 
 
-class WavefrontScope(opentracing.Scope):
+class WavefrontScope(opentracing.Scope):  # type: ignore[misc]  # opentracing ships no types
     """The block in which a span is current; closing it makes current what was before."""
 
     def __init__(
@@ -72,7 +72,7 @@ class WavefrontScope(opentracing.Scope):
         self.close()
 
 
-class ContextScopeManager(opentracing.ScopeManager):
+class ContextScopeManager(opentracing.ScopeManager):  # type: ignore[misc]  # opentracing ships no types
     """Keeps the current span in a context variable."""
 
     def activate(self, span: WavefrontSpan, finish_on_close: bool) -> WavefrontScope:

@@ -22,13 +22,25 @@ if TYPE_CHECKING:
 
     from wf_instrument.tracing.tracer import WavefrontTracer
 
-__all__ = ["SINGLE_VALUED", "TagSource", "WavefrontSpan"]
+__all__ = ["SINGLE_VALUED", "TagSource", "WavefrontSpan", "to_ns"]
 
 #: Tags of which the last value given wins; any other may stand several times.
 #: Source: Wavefront OpenTracing SDK, single-valued tag keys.
 SINGLE_VALUED: Final = frozenset(
-    {"application", "service", "cluster", "shard", "component", "span.kind", "error",
-     "http.status_code", "http.method", "http.url", "sampling.priority", "debug"}
+    {
+        "application",
+        "service",
+        "cluster",
+        "shard",
+        "component",
+        "span.kind",
+        "error",
+        "http.status_code",
+        "http.method",
+        "http.url",
+        "sampling.priority",
+        "debug",
+    }
 )
 _MAX_STACK: Final = 8000
 _MAX_TAGS: Final = 1000
@@ -42,7 +54,7 @@ class TagSource(Protocol):
         """Return the tags."""
 
 
-class WavefrontSpan(opentracing.Span):
+class WavefrontSpan(opentracing.Span):  # type: ignore[misc]  # opentracing ships no types
     """A span of `WavefrontTracer`; made by its `start_span`.
 
     Not slotted, since `opentracing.Span` is not: what a span rarely has is an attribute of the
@@ -141,7 +153,7 @@ class WavefrontSpan(opentracing.Span):
             key_values: The fields.
             timestamp: Unix time in seconds; now when None.
         """
-        moment_ns = _to_ns(timestamp)
+        moment_ns = to_ns(timestamp)
         try:
             pairs = list(key_values.items())[:_MAX_TAGS]
         except Exception as error:  # noqa: BLE001 - fields are the application's
@@ -165,11 +177,11 @@ class WavefrontSpan(opentracing.Span):
         return None if self._baggage is None else self._baggage.get(key)
 
     def finish(self, finish_time: float | None = None) -> None:
-        """End the span, at Unix time `finish_time` in seconds or now; only the first call counts."""
+        """End the span, once, at Unix time `finish_time` in seconds or now."""
         if self.is_finished:
             return
         if finish_time is not None:
-            duration_ns = _to_ns(finish_time) - self.start_ns
+            duration_ns = to_ns(finish_time) - self.start_ns
         elif self._started_mono_ns:
             duration_ns = time.perf_counter_ns() - self._started_mono_ns
         else:
@@ -264,11 +276,12 @@ class WavefrontSpan(opentracing.Span):
         )
 
 
-def _to_ns(timestamp_s: float | None) -> int:
+def to_ns(timestamp_s: float | None) -> int:
     """Return Unix time in nanoseconds; what cannot be a time counts as now."""
     if timestamp_s is not None:
         try:
-            return int(timestamp_s * 1e9)
+            # A double of today's time holds no more than a quarter of a microsecond.
+            return round(timestamp_s * 1e6) * 1000
         except (TypeError, ValueError, OverflowError) as error:
             caught("tracing.timestamp", error)
     return time.time_ns()

@@ -19,7 +19,7 @@ _MASK: Final = (1 << 128) - 1
 _HEX_64: Final = re.compile(r"[0-9a-fA-F]{16}")
 
 
-class WavefrontSpanContext(opentracing.SpanContext):
+class WavefrontSpanContext(opentracing.SpanContext):  # type: ignore[misc]  # opentracing ships no types
     """Identify a span to its children, in this process or another.
 
     Args:

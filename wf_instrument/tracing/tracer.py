@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 import opentracing
@@ -13,10 +13,12 @@ from wf_instrument.tracing.active import ACTIVE
 from wf_instrument.tracing.ids import new_span_id, new_trace_id
 from wf_instrument.tracing.propagation.registry import PropagatorRegistry
 from wf_instrument.tracing.scope import ContextScopeManager
-from wf_instrument.tracing.span import WavefrontSpan
+from wf_instrument.tracing.span import WavefrontSpan, to_ns
 from wf_instrument.tracing.span_context import WavefrontSpanContext
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from wf_instrument.identity import ApplicationTags
     from wf_instrument.tracing.samplers import Sampler
     from wf_instrument.tracing.span import TagSource
@@ -37,7 +39,7 @@ class SpanReporter(Protocol):
         """Deliver what is left and release everything."""
 
 
-class WavefrontTracer(opentracing.Tracer):
+class WavefrontTracer(opentracing.Tracer):  # type: ignore[misc]  # opentracing ships no types
     """An OpenTracing tracer whose spans are cheap enough for every request.
 
     Args:
@@ -96,7 +98,7 @@ class WavefrontTracer(opentracing.Tracer):
             decision = self._early_decision(operation_name, trace_id)
             span = WavefrontSpan(self, operation_name, trace_id, new_span_id(), start_ns, decision)
             if parent is not None:
-                span._baggage = parent.baggage  # noqa: SLF001 - the tracer makes the span
+                span._baggage = parent.baggage or None  # noqa: SLF001 - the tracer makes the span
         else:
             trace_id = parent.trace_id_int
             decision = parent.get_sampling_decision()
@@ -104,8 +106,11 @@ class WavefrontTracer(opentracing.Tracer):
                 decision = self._early_decision(operation_name, trace_id)
             span = WavefrontSpan(self, operation_name, trace_id, new_span_id(), start_ns, decision)
             span.parents = ((trace_id, parent.span_id_int),)
-            span._baggage = parent.baggage  # noqa: SLF001 - the tracer makes the span
-        span.tag_source = tag_source
+            span._baggage = parent.baggage or None  # noqa: SLF001 - the tracer makes the span
+            if parent.tracestate:
+                span._tracestate = parent.tracestate  # noqa: SLF001 - as above
+        if tag_source is not None:
+            span.tag_source = tag_source
         return span
 
     def start_span(
@@ -125,7 +130,8 @@ class WavefrontTracer(opentracing.Tracer):
                 parents = [active.context]
         every = [context for context in (*parents, *follows) if context.has_trace]
         lead = every[0] if every else None
-        start_ns = time.time_ns() if start_time is None else int(start_time * 1e9)
+        now_ns = time.time_ns()
+        start_ns = now_ns if start_time is None else to_ns(start_time)
         span = self.start_request_span(operation_name or "", lead, start_ns, None)
         span.parents = tuple((c.trace_id_int, c.span_id_int) for c in parents if c.has_trace)
         span.follows = tuple((c.trace_id_int, c.span_id_int) for c in follows if c.has_trace)
@@ -133,8 +139,8 @@ class WavefrontTracer(opentracing.Tracer):
         for context in (*parents, *follows):
             baggage.update(context.baggage)
         span._baggage = baggage or None  # noqa: SLF001 - the tracer makes the span
-        if start_time is None:
-            span._started_mono_ns = time.perf_counter_ns()  # noqa: SLF001 - as above
+        # Also with a given start: from here on the wall clock may be set, this one not.
+        span._started_mono_ns = time.perf_counter_ns() - (now_ns - start_ns)  # noqa: SLF001
         pairs = tags.items() if isinstance(tags, Mapping) else tags
         for key, value in pairs or ():
             span.set_tag(key, value)
@@ -157,14 +163,23 @@ class WavefrontTracer(opentracing.Tracer):
         return self.scope_manager.activate(span, finish_on_close)
 
     def inject(
-        self, span_context: opentracing.SpanContext | opentracing.Span, format: str, carrier: object  # noqa: A002 - OpenTracing's name
+        self,
+        span_context: opentracing.SpanContext | opentracing.Span,
+        format: str,  # noqa: A002 - OpenTracing's name
+        carrier: object,
     ) -> None:
         """Write a context into a carrier.
 
         Raises:
             opentracing.UnsupportedFormatException: No propagator of that format is registered.
+            opentracing.InvalidCarrierException: The carrier cannot be written to, or the context
+                is of another tracer.
         """
         context = getattr(span_context, "context", span_context)
+        if not isinstance(context, WavefrontSpanContext):
+            raise opentracing.InvalidCarrierException(
+                f"cannot inject {type(context).__name__}; give a span or context of this tracer"
+            )
         self.registry.inject(context, format, carrier)
 
     def extract(self, format: str, carrier: object) -> WavefrontSpanContext | None:  # noqa: A002 - OpenTracing's name
@@ -175,34 +190,63 @@ class WavefrontTracer(opentracing.Tracer):
         """
         return self.registry.extract(format, carrier)
 
+    def extract_headers(self, pairs: object) -> WavefrontSpanContext | None:
+        """Read the caller's context out of HTTP headers; None when there is none.
+
+        Never raises.
+
+        Args:
+            pairs: A mapping, or pairs of names and values, as text or bytes.
+        """
+        try:
+            return self.registry.extract(opentracing.Format.HTTP_HEADERS, pairs)
+        except Exception as error:  # noqa: BLE001 - propagators may be the user's
+            caught("tracing.extract", error)
+            return None
+
     def report_span(self, span: WavefrontSpan) -> None:
         """Take a span that has ended; called by the span."""
         if self._late and span.decision is None and not self._late_decision(span):
             return
-        if self.reporter is not None:
-            self.reporter.report(span)
+        reporter = self.reporter
+        if reporter is not None:
+            try:
+                reporter.report(span)
+            except Exception as error:  # noqa: BLE001 - reporters may be the user's
+                caught("tracing.reporter", error)
 
     def close(self) -> None:
         """Close the reporter."""
         if self.reporter is not None:
-            self.reporter.close()
+            try:
+                self.reporter.close()
+            except Exception as error:  # noqa: BLE001 - as above
+                caught("tracing.reporter", error)
 
     def _early_decision(self, operation_name: str, trace_id: int) -> bool | None:
         if not self._early:
-            return None
-        for sampler in self._early:
-            if sampler.sample(operation_name, trace_id, 0):
-                return True
+            # Without any sampler everything is kept, and callees may know.
+            return None if self._late else True
+        try:
+            for sampler in self._early:
+                if sampler.sample(operation_name, trace_id, 0):
+                    return True
+        except Exception as error:  # noqa: BLE001 - samplers may be the user's
+            caught("tracing.sampler", error)
+            return True
         # With late samplers there is still a chance.
         return None if self._late else False
 
     def _late_decision(self, span: WavefrontSpan) -> bool:
         try:
             duration_ms = span.duration_ns / 1e6
-            return any(
-                sampler.sample(span.operation_name, span.trace_id_int, duration_ms)
-                for sampler in self._late
-            ) or span.is_error()
+            return (
+                any(
+                    sampler.sample(span.operation_name, span.trace_id_int, duration_ms)
+                    for sampler in self._late
+                )
+                or span.is_error()
+            )
         except Exception as error:  # noqa: BLE001 - samplers may be the user's
             caught("tracing.sampler", error)
             return True
@@ -212,9 +256,11 @@ def _references(
     child_of: opentracing.Span | opentracing.SpanContext | None,
     references: Iterable[opentracing.Reference] | None,
 ) -> tuple[list[WavefrontSpanContext], list[WavefrontSpanContext]]:
-    parents, follows = [], []
-    given = list(references or ()) if not isinstance(references, opentracing.Reference) else [
-        references]
+    parents: list[WavefrontSpanContext] = []
+    follows: list[WavefrontSpanContext] = []
+    given: list[opentracing.Reference]
+    # A reference is itself a tuple; one alone stands for a list of it.
+    given = [references] if isinstance(references, opentracing.Reference) else [*(references or ())]
     if child_of is not None:
         given.insert(0, opentracing.child_of(child_of))
     for reference in given:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import opentracing
-
 if TYPE_CHECKING:
     from wf_instrument.tracing.span_context import WavefrontSpanContext
     from wf_instrument.tracing.tracer import WavefrontTracer
@@ -25,4 +23,4 @@ def context_from_environ(
         for key, value in environ.items()
         if key.startswith("HTTP_")
     }
-    return tracer.extract(opentracing.Format.HTTP_HEADERS, headers)
+    return tracer.extract_headers(headers)

@@ -1,11 +1,15 @@
-"""What every propagator is, and how carriers are read."""
+"""What every propagator is, and how carriers are read and written."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import MutableSequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+import opentracing
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from wf_instrument.tracing.span_context import WavefrontSpanContext
 
 __all__ = ["MAX_BAGGAGE_BYTES", "MAX_BAGGAGE_ITEMS", "Propagator", "put", "read_carrier"]
@@ -26,24 +30,44 @@ class Propagator(Protocol):
         """Return the context in `carrier`; None when there is none or it is malformed."""
 
 
-def read_carrier(carrier: Any) -> dict[str, str]:  # noqa: ANN401 - dict-like or pairs
-    """Return a carrier's headers, names in lower case; of a repeated one the first.
+def read_carrier(carrier: Any) -> dict[str, str]:
+    """Return a carrier's headers, names in lower case.
 
-    What is no text is left out.
+    Repeated ones are joined by commas, as WSGI servers do: lists become whole, and of two ids
+    nobody can tell which is right, so they are no valid id any more. Bytes are read as Latin-1;
+    what is neither text nor bytes is left out.
+
+    Source:
+        RFC 9110, section 5.2, "Field Lines and Combined Field Value".
     """
-    pairs: Iterable[Any] = carrier.items() if isinstance(carrier, Mapping) or hasattr(
-        carrier, "items"
-    ) else carrier
+    pairs: Iterable[Any] = carrier.items() if hasattr(carrier, "items") else carrier
     headers: dict[str, str] = {}
     for name, value in pairs:
+        if isinstance(name, bytes):
+            name = name.decode("latin-1")
+        if isinstance(value, bytes):
+            value = value.decode("latin-1")
         if isinstance(name, str) and isinstance(value, str):
-            headers.setdefault(name.lower(), value)
+            key = name.lower()
+            known = headers.get(key)
+            headers[key] = value if known is None else f"{known},{value}"
     return headers
 
 
-def put(carrier: Any, name: str, value: str) -> None:  # noqa: ANN401 - dict-like or pairs
-    """Write one header into a mapping or a list of pairs."""
-    if hasattr(carrier, "append"):
-        carrier.append((name, value))
-    else:
-        carrier[name] = value
+def put(carrier: Any, name: str, value: str) -> None:
+    """Write one header into a mapping or a list of pairs, in place of one of the same name.
+
+    Raises:
+        opentracing.InvalidCarrierException: The carrier takes no headers.
+    """
+    try:
+        if isinstance(carrier, MutableSequence):
+            carrier[:] = [pair for pair in carrier if str(pair[0]).lower() != name]
+            carrier.append((name, value))
+        else:
+            # Not by `append` where there is one: header classes of frameworks have it too.
+            carrier[name] = value
+    except (AttributeError, LookupError, TypeError, ValueError) as exc:
+        raise opentracing.InvalidCarrierException(
+            f"cannot write {name!r} into {type(carrier).__name__}; give a dict or a list of pairs"
+        ) from exc

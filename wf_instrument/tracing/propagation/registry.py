@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import opentracing
 
 from wf_instrument.guard import caught
-from wf_instrument.tracing.propagation.propagator import Propagator
+from wf_instrument.tracing.propagation.binary import BinaryPropagator
 from wf_instrument.tracing.propagation.w3c import W3CPropagator
 from wf_instrument.tracing.propagation.wavefront_headers import WavefrontPropagator
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from wf_instrument.tracing.propagation.propagator import Propagator
     from wf_instrument.tracing.span_context import WavefrontSpanContext
 
 __all__ = ["CompositePropagator", "PropagatorRegistry"]
@@ -46,7 +48,13 @@ class PropagatorRegistry:
         self._propagators: dict[str, Propagator] = {
             opentracing.Format.TEXT_MAP: both,
             opentracing.Format.HTTP_HEADERS: both,
+            opentracing.Format.BINARY: BinaryPropagator(both),
         }
+
+    @property
+    def formats(self) -> list[str]:
+        """The formats that have a propagator."""
+        return list(self._propagators)
 
     def register(self, format: str, propagator: Propagator) -> None:  # noqa: A002 - OpenTracing's name
         """Use `propagator` for a format from now on."""
@@ -60,7 +68,7 @@ class PropagatorRegistry:
         """
         propagator = self._propagators.get(format)
         if propagator is None:
-            known = ", ".join(sorted(self._propagators))
+            known = ", ".join(sorted(map(str, self._propagators)))
             raise opentracing.UnsupportedFormatException(
                 f"no propagator for the format {format!r}; registered: {known}"
             )

@@ -1,4 +1,4 @@
-"""W3C Trace Context and Baggage: `traceparent` and `baggage`."""
+"""W3C Trace Context and Baggage: `traceparent`, `tracestate` and `baggage`."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ __all__ = ["W3CPropagator", "parse_traceparent"]
 
 #: Version, trace id, parent id, flags; a later version may append fields.
 #: Source: W3C Trace Context, "traceparent Header Field Values" and "Versioning".
-_TRACEPARENT: Final = re.compile(
-    r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.ASCII
-)
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
+_TRACEPARENT: Final = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+#: Source: RFC 9110, section 5.6.2, "Tokens".
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_PRINTABLE: Final = re.compile(r"[\x20-\x7e]+")
 _SPAN_MASK: Final = (1 << 64) - 1
+#: Source: W3C Trace Context, "tracestate Limits" and "tracestate Header Field Values".
+_MAX_STATE_CHARS: Final = 512
+_MAX_STATE_MEMBERS: Final = 32
 
 
 def parse_traceparent(header: str) -> WavefrontSpanContext:
@@ -45,20 +48,19 @@ def parse_traceparent(header: str) -> WavefrontSpanContext:
 
 
 class W3CPropagator:
-    """Reads and writes `traceparent` and `baggage`."""
+    """Reads and writes `traceparent`, `tracestate` and `baggage`."""
 
     def inject(self, context: WavefrontSpanContext, carrier: object) -> None:
-        """Write both headers; an undecided trace counts as sampled."""
-        flags = "00" if context.get_sampling_decision() is False else "01"
+        """Write the headers; an undecided trace counts as sampled."""
         span_id = context.span_id_int & _SPAN_MASK
-        put(carrier, "traceparent", f"00-{context.trace_id_int:032x}-{span_id:016x}-{flags}")
-        items = [
-            f"{key}={quote(value, safe='')}"
-            for key, value in context.baggage.items()
-            if _TOKEN.fullmatch(key)
-        ]
-        if items:
-            put(carrier, "baggage", ",".join(items[:MAX_BAGGAGE_ITEMS]))
+        if context.trace_id_int and span_id:
+            flags = "00" if context.get_sampling_decision() is False else "01"
+            put(carrier, "traceparent", f"00-{context.trace_id_int:032x}-{span_id:016x}-{flags}")
+            if context.tracestate:
+                put(carrier, "tracestate", context.tracestate)
+        baggage = _format_baggage(context.baggage)
+        if baggage:
+            put(carrier, "baggage", baggage)
 
     def extract(self, carrier: object) -> WavefrontSpanContext | None:
         """Return the caller's context, None without a valid `traceparent`."""
@@ -71,11 +73,48 @@ class W3CPropagator:
         except PropagationError:
             return None
         baggage = _parse_baggage(headers.get("baggage", ""))
-        if not baggage:
+        tracestate = _bounded_state(headers.get("tracestate", ""))
+        if not baggage and not tracestate:
             return context
         return WavefrontSpanContext(
-            context.trace_id_int, context.span_id_int, baggage, context.get_sampling_decision()
+            context.trace_id_int,
+            context.span_id_int,
+            baggage,
+            context.get_sampling_decision(),
+            tracestate=tracestate,
         )
+
+
+def _bounded_state(header: str) -> str:
+    """Return the first members of a `tracestate`, unread, as many as must be passed on."""
+    # What is no header text must not get into our own requests.
+    if not header or len(header) > MAX_BAGGAGE_BYTES or not _PRINTABLE.fullmatch(header):
+        return ""
+    members = [member.strip() for member in header.split(",") if member.strip()]
+    kept: list[str] = []
+    size = -1
+    for member in members[:_MAX_STATE_MEMBERS]:
+        size += len(member) + 1
+        if size > _MAX_STATE_CHARS:
+            break
+        kept.append(member)
+    return ",".join(kept)
+
+
+def _format_baggage(baggage: dict[str, str]) -> str:
+    """Return a `baggage` header within the bounds; keys that no header can hold are left out."""
+    items: list[str] = []
+    size = -1
+    for key, value in baggage.items():
+        # Lone surrogates cannot be encoded; a question mark can.
+        item = f"{key}={quote(str(value), safe='', errors='replace')}"
+        if not isinstance(key, str) or not _TOKEN.fullmatch(key):
+            continue
+        size += len(item) + 1
+        if size > MAX_BAGGAGE_BYTES or len(items) >= MAX_BAGGAGE_ITEMS:
+            break
+        items.append(item)
+    return ",".join(items)
 
 
 def _parse_baggage(header: str) -> dict[str, str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import uuid
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wf_instrument.tracing.propagation.propagator import (
     MAX_BAGGAGE_BYTES,
@@ -13,6 +14,9 @@ from wf_instrument.tracing.propagation.propagator import (
 )
 from wf_instrument.tracing.span_context import WavefrontSpanContext
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 __all__ = ["WavefrontPropagator"]
 
 # Source: Wavefront OpenTracing SDK, text map propagator.
@@ -21,20 +25,30 @@ _TRACE_ID: Final = "wf-ot-traceid"
 _SPAN_ID: Final = "wf-ot-spanid"
 _SAMPLE: Final = "wf-ot-sample"
 _RESERVED: Final = frozenset({_TRACE_ID, _SPAN_ID, _SAMPLE})
+#: What a header's name and value can hold without being another header, or none.
+#: Source: RFC 9110, sections 5.1 and 5.5.
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 
 
 class WavefrontPropagator:
     """Reads and writes `wf-ot-traceid`, `wf-ot-spanid`, `wf-ot-sample` and `wf-ot-<baggage>`."""
 
     def inject(self, context: WavefrontSpanContext, carrier: object) -> None:
-        """Write the headers; no `wf-ot-sample` when nobody has decided."""
+        """Write the headers; no `wf-ot-sample` when nobody has decided.
+
+        Baggage that a header cannot hold as it is stands in W3C's `baggage` alone, encoded.
+        """
+        if not context.has_trace:
+            return
         put(carrier, _TRACE_ID, str(uuid.UUID(int=context.trace_id_int)))
         put(carrier, _SPAN_ID, str(uuid.UUID(int=context.span_id_int)))
         decision = context.get_sampling_decision()
         if decision is not None:
             put(carrier, _SAMPLE, str(decision))
-        for key, value in context.baggage.items():
-            put(carrier, _PREFIX + key, value)
+        for key, value in _bounded(context.baggage.items()).items():
+            if _NAME.fullmatch(key) and _VALUE.fullmatch(value) and _PREFIX + key not in _RESERVED:
+                put(carrier, _PREFIX + key, value)
 
     def extract(self, carrier: object) -> WavefrontSpanContext | None:
         """Return the caller's context, None when an id is missing or no UUID."""
@@ -52,12 +66,20 @@ class WavefrontPropagator:
 
 
 def _baggage(headers: dict[str, str]) -> dict[str, str]:
+    return _bounded(
+        (name.removeprefix(_PREFIX), value)
+        for name, value in headers.items()
+        if name.startswith(_PREFIX) and name not in _RESERVED
+    )
+
+
+def _bounded(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     items: dict[str, str] = {}
     size = 0
-    for name, value in headers.items():
-        if name.startswith(_PREFIX) and name not in _RESERVED:
-            size += len(name) + len(value)
-            if size > MAX_BAGGAGE_BYTES or len(items) >= MAX_BAGGAGE_ITEMS:
-                break
-            items[name.removeprefix(_PREFIX)] = value
+    for key, value in pairs:
+        text = str(value)
+        size += len(_PREFIX) + len(str(key)) + len(text)
+        if size > MAX_BAGGAGE_BYTES or len(items) >= MAX_BAGGAGE_ITEMS:
+            break
+        items[str(key)] = text
     return items
