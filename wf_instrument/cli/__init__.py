@@ -1,1 +1,5 @@
-"""Placeholder docstring; replaced with the package."""
+"""The command `wf-instrument`."""
+
+from wf_instrument.cli.main import main
+
+__all__ = ["main"]

@@ -140,6 +140,18 @@ class ExponentialHistogram:
                 buckets.add(index, len(members), math.fsum(members))
         self._fit()
 
+    def add_weighted(self, value: float, count: int) -> None:
+        """Add a finite value `count` times, as a centroid (mean, count) of another histogram."""
+        self._widen(value, value)
+        self.count += count
+        self.sum += value * count
+        if value:
+            buckets = self.positive if value > 0 else self.negative
+            buckets.add(bucket_index(abs(value), self.scale), count, abs(value) * count)
+            self._fit()
+        else:
+            self.zero_count += count
+
     def merge(self, other: ExponentialHistogram) -> None:
         """Add all values of another histogram, which is not changed."""
         if other.count == 0:

@@ -1,1 +1,6 @@
-"""Placeholder docstring; replaced with the package."""
+"""The sender core: what the client of every remote backend is made of."""
+
+from wf_instrument.sender.batch_sender import BatchSender, KindCounts
+from wf_instrument.sender.transport import HttpTransport
+
+__all__ = ["BatchSender", "HttpTransport", "KindCounts"]

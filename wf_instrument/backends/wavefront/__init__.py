@@ -1,1 +1,32 @@
-"""Placeholder docstring; replaced with the package."""
+"""Wavefront: line formats, the client, and reporters through a proxy or directly."""
+
+from wf_instrument.backends.wavefront import histogram_granularity
+from wf_instrument.backends.wavefront.client import WavefrontClient
+from wf_instrument.backends.wavefront.lines import histogram_to_line_data, metric_to_line_data
+from wf_instrument.backends.wavefront.pyformance_reporters import (
+    WavefrontDirectReporter,
+    WavefrontProxyReporter,
+    WavefrontReporter,
+)
+from wf_instrument.backends.wavefront.reporter_factory import from_url
+from wf_instrument.backends.wavefront.request_reporter import WavefrontPipelineReporter
+from wf_instrument.backends.wavefront.span_lines import (
+    span_log_to_line_data,
+    tracing_span_to_line_data,
+)
+from wf_instrument.backends.wavefront.span_reporter import WavefrontSpanReporter
+
+__all__ = [
+    "WavefrontClient",
+    "WavefrontDirectReporter",
+    "WavefrontPipelineReporter",
+    "WavefrontProxyReporter",
+    "WavefrontReporter",
+    "WavefrontSpanReporter",
+    "from_url",
+    "histogram_granularity",
+    "histogram_to_line_data",
+    "metric_to_line_data",
+    "span_log_to_line_data",
+    "tracing_span_to_line_data",
+]

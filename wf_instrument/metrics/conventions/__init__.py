@@ -1,1 +1,1 @@
-"""Placeholder docstring; replaced with the package."""
+"""Naming conventions: how dimensions become the series of a backend."""

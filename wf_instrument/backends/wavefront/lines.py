@@ -1,0 +1,96 @@
+"""Metric and histogram lines. No I/O, no clock, no thread.
+
+Source:
+    Wavefront data format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from wf_instrument.backends.wavefront.text import is_blank, sanitize, sanitize_value
+
+__all__ = ["histogram_to_line_data", "metric_to_line_data", "tags_to_text"]
+
+
+def metric_to_line_data(
+    name: str,
+    value: float,
+    timestamp: int | None,
+    source: str | None,
+    tags: Mapping[str, str] | None,
+    default_source: str,
+) -> str:
+    """Return the line of one point, its newline included.
+
+    Args:
+        name: Metric name.
+        value: Any number; written as a float.
+        timestamp: Unix time in seconds; None leaves it to the receiver.
+        source: Who reports; `default_source` when blank.
+        tags: Point tags.
+        default_source: In place of a blank source.
+
+    Raises:
+        ValueError: Name, a tag's key or its value is blank.
+    """
+    if is_blank(name):
+        raise ValueError(f"metric name is {name!r}; it must not be blank")
+    when = "" if timestamp is None else f" {int(timestamp)}"
+    who = sanitize_value(default_source if is_blank(source) else str(source))
+    return f"{sanitize(name)} {float(value)}{when} source={who}{tags_to_text(name, tags)}\n"
+
+
+def histogram_to_line_data(
+    name: str,
+    centroids: Sequence[tuple[float, int]],
+    histogram_granularities: Iterable[str],
+    timestamp: int | None,
+    source: str | None,
+    tags: Mapping[str, str] | None,
+    default_source: str,
+) -> str:
+    """Return the lines of one distribution, one for each granularity.
+
+    Args:
+        name: Histogram name.
+        centroids: (mean, count) pairs.
+        histogram_granularities: Constants of `histogram_granularity`.
+        timestamp: Unix time in seconds; None leaves it to the receiver.
+        source: Who reports; `default_source` when blank.
+        tags: Point tags.
+        default_source: In place of a blank source.
+
+    Raises:
+        ValueError: Name, a tag's key or its value is blank; no centroid; no granularity.
+    """
+    if is_blank(name):
+        raise ValueError(f"histogram name is {name!r}; it must not be blank")
+    granularities = sorted(set(histogram_granularities))
+    if not granularities:
+        raise ValueError(f"histogram {name!r} has no granularity; give MINUTE, HOUR or DAY")
+    if not centroids:
+        raise ValueError(f"histogram {name!r} has no centroids; give (mean, count) pairs")
+    when = "" if timestamp is None else f" {int(timestamp)}"
+    pairs = "".join(f" #{count} {mean}" for mean, count in centroids)
+    who = sanitize_value(default_source if is_blank(source) else str(source))
+    rest = f"{when}{pairs} {sanitize(name)} source={who}{tags_to_text(name, tags)}\n"
+    return "".join(granularity + rest for granularity in granularities)
+
+
+def tags_to_text(name: str, tags: Mapping[str, str] | None) -> str:
+    """Return point tags as they end a line, each led by a space.
+
+    Raises:
+        ValueError: A key or a value is blank; `name` says whose.
+    """
+    if not tags:
+        return ""
+    parts = []
+    for key, value in tags.items():
+        if is_blank(key):
+            raise ValueError(f"{name!r} has a tag without a key, its value is {value!r}")
+        if value is None or is_blank(str(value)):
+            raise ValueError(f"tag {key!r} of {name!r} is {value!r}; it must not be blank")
+        parts.append(f" {sanitize(key)}={sanitize_value(str(value))}")
+    return "".join(parts)

@@ -1,0 +1,266 @@
+"""The Wavefront reporter of the pipeline: snapshots become lines of the Wavefront convention.
+
+Threads: the pipeline's thread, or that of a flush, one at a time under `_lock`.
+Locks: `_lock` guards totals and open minutes; the client's buffers have their own.
+Fork: the child starts with no totals and no open minutes.
+Loss: what a full buffer of the client refuses is counted in `refused` and by the client.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from wf_instrument.backends.wavefront.histogram_granularity import MINUTE
+from wf_instrument.backends.wavefront.text import is_blank, sanitize_without_quotes
+from wf_instrument.errors import QueueFullError
+from wf_instrument.forking import reset_after_fork
+from wf_instrument.guard import caught
+from wf_instrument.metrics.conventions.hierarchical import Figure, Hierarchy, Series
+from wf_instrument.metrics.histogram import ExponentialHistogram
+from wf_instrument.metrics.wavefront_histogram import MAX_CENTROIDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wf_instrument.backends.wavefront.client import WavefrontClient
+    from wf_instrument.identity import Identity
+    from wf_instrument.reporting.snapshot import (
+        Point,
+        RequestInterval,
+        RequestKey,
+        Snapshot,
+        Tags,
+    )
+    from wf_instrument.tracing.span_data import SpanData
+
+__all__ = ["PROVIDED_SOURCE", "WavefrontPipelineReporter"]
+
+#: Source of delta counters that the service adds up.
+#: Source: Wavefront SDK, `WAVEFRONT_PROVIDED_SOURCE`.
+PROVIDED_SOURCE: Final = "wavefront-provided"
+
+#: The unit a histogram is sent in, as a factor to seconds or bytes.
+_FACTORS: Final[dict[Figure, float]] = {
+    "latency_ms": 1e3,
+    "ttfb_ms": 1e3,
+    "cpu_ns": 1e9,
+    "request_bytes": 1.0,
+    "response_bytes": 1.0,
+}
+#: A series as the receiver tells it from others: name and tags after sanitising.
+_Wire = tuple[str, "Tags"]
+
+
+class WavefrontPipelineReporter:
+    """Reports request telemetry, registries and spans through a client.
+
+    Args:
+        client: Queues and delivers; closed with the reporter.
+        identity: Whose tags and source the series carry.
+        granularities: For how long distributions last in the service.
+        send_spans: Whether spans of the pipeline are sent.
+
+    Attributes:
+        refused: How many data the client's full buffers refused.
+    """
+
+    default_interval_s = 60.0
+
+    def __init__(
+        self,
+        client: WavefrontClient,
+        identity: Identity,
+        granularities: Iterable[str] = (MINUTE,),
+        *,
+        send_spans: bool = True,
+    ) -> None:
+        self.client = client
+        self.refused = 0
+        self._identity = identity
+        self._granularities = tuple(granularities) or (MINUTE,)
+        self._send_spans = send_spans
+        self._hierarchy = Hierarchy(identity)
+        self._series: dict[RequestKey, list[tuple[Series, _Wire]]] = {}
+        self._reset()
+        reset_after_fork(self._reset)
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._totals: dict[_Wire, float] = {}
+        self._open: dict[tuple[_Wire, int], ExponentialHistogram] = {}
+        self._newest_s = 0
+
+    def report(self, snapshot: Snapshot) -> int:
+        """Queue what the snapshot holds; a datum counts as taken when all its lines are."""
+        with self._lock:
+            at_s = snapshot.ended_ns // 1_000_000_000
+            self._newest_s = max(self._newest_s, at_s)
+            taken = self._requests(snapshot, at_s)
+            self._in_flight(snapshot, at_s)
+            taken += sum(self._put(lambda p=point: self._point(p, at_s)) for point in snapshot.points)
+            for row in snapshot.distributions:
+                self._keep((row.name, row.tags), row.minute_s, row.histogram)
+            taken += len(snapshot.distributions)
+            self._send_minutes(before_s=at_s // 60 * 60)
+        if not self._send_spans:
+            return taken + len(snapshot.spans)
+        return taken + sum(self._put(lambda s=span: self._span(s)) for span in snapshot.spans)
+
+    def flush(self, timeout_s: float) -> bool:
+        """Send the current minute's distributions too, and wait until all has left."""
+        with self._lock:
+            self._send_minutes(before_s=self._newest_s + 60)
+        return self.client.sender.flush(timeout_s)
+
+    def close(self, timeout_s: float) -> None:
+        """Flush and close the client."""
+        with self._lock:
+            self._send_minutes(before_s=self._newest_s + 60)
+        self.client.close(timeout_s)
+
+    def _requests(self, snapshot: Snapshot, at_s: int) -> int:
+        """Add up the rows by what they are called on the wire, then send each series once."""
+        minute_s = snapshot.started_ns // 60_000_000_000 * 60
+        counters: dict[_Wire, float] = {}
+        deltas: dict[_Wire, float] = {}
+        for row in snapshot.requests:
+            for series, wire in self._named(row.key):
+                if series.kind == "histogram":
+                    values = _distribution(row, series.figure)
+                    if values is not None and values.count:
+                        self._keep(wire, minute_s, values, _FACTORS[series.figure])
+                    continue
+                amount = _amount(row, series.figure)
+                sums = counters if series.kind == "counter" else deltas
+                sums[wire] = sums.get(wire, 0.0) + amount
+        source = self._identity.source
+        refused_before = self.refused
+        for wire, amount in counters.items():
+            total = self._totals[wire] = self._totals.get(wire, 0.0) + amount
+            name, tags = wire
+            self._put(lambda n=name, v=total, t=tags: self.client.send_metric(
+                n, v, at_s, source, dict(t)))
+        for (name, tags), amount in deltas.items():
+            self._put(lambda n=name, v=amount, t=tags: self.client.send_delta_counter(
+                n, v, PROVIDED_SOURCE, dict(t)))
+        return 0 if self.refused > refused_before else len(snapshot.requests)
+
+    def _named(self, key: RequestKey) -> list[tuple[Series, _Wire]]:
+        known = self._series.get(key)
+        if known is None:
+            series = self._hierarchy.of_requests(
+                key.framework, key.route, key.func, key.module, key.method, key.status
+            )
+            known = [(one, _wire(one.name, (*one.tags, *key.dimensions))) for one in series]
+            self._series[key] = known
+        return known
+
+    def _in_flight(self, snapshot: Snapshot, at_s: int) -> None:
+        gauges: dict[_Wire, int] = {}
+        for row in snapshot.in_flight:
+            series = self._hierarchy.of_in_flight(
+                row.framework, row.route, row.func, row.module, row.method
+            )
+            wire = _wire(series.name, series.tags)
+            gauges[wire] = gauges.get(wire, 0) + row.count
+        for framework, count in snapshot.total_in_flight:
+            if snapshot.requests or snapshot.in_flight or count:
+                series = self._hierarchy.of_total_in_flight(framework)
+                gauges[_wire(series.name, series.tags)] = count
+        for (name, tags), value in gauges.items():
+            self._put(lambda n=name, v=value, t=tags: self.client.send_metric(
+                n, v, at_s, self._identity.source, dict(t)))
+
+    def _keep(
+        self, wire: _Wire, minute_s: int, values: ExponentialHistogram, factor: float = 1.0
+    ) -> None:
+        """Caller holds `_lock`. Add values to the open minute of a series, in its unit."""
+        known = self._open.get((wire, minute_s))
+        if known is None:
+            self._open[wire, minute_s] = known = ExponentialHistogram()
+        known.merge(values if factor == 1.0 else _scaled(values, factor))
+
+    def _send_minutes(self, before_s: int) -> None:
+        """Caller holds `_lock`. Send the distributions of minutes that began before a time."""
+        done = [key for key in self._open if key[1] < before_s]
+        for key in done:
+            (name, tags), minute_s = key
+            pairs = self._open.pop(key).centroids(MAX_CENTROIDS)
+            self._put(lambda n=name, p=pairs, m=minute_s, t=tags: self.client.send_distribution(
+                n, p, self._granularities, m, self._identity.source, dict(t)))
+
+    def _point(self, point: Point, at_s: int) -> None:
+        tags = {**dict(self._identity.tags.get_as_list()), **dict(point.tags)}
+        if point.kind == "delta":
+            self.client.send_delta_counter(point.name, point.value, self._identity.source, tags)
+        else:
+            self.client.send_metric(point.name, point.value, at_s, self._identity.source, tags)
+
+    def _span(self, span: SpanData) -> None:
+        send_span_data(self.client, span, self._identity.source)
+
+    def _put(self, send: Callable[[], None]) -> int:
+        """Return 1 when a datum was queued or was no good, 0 when it was refused."""
+        try:
+            send()
+        except QueueFullError:
+            self.refused += 1
+            return 0
+        except ValueError as error:
+            # A blank name or tag of the application's; sending it again would not help.
+            caught("wavefront.line", error)
+        return 1
+
+
+def send_span_data(client: WavefrontClient, span: SpanData, source: str | None) -> None:
+    """Queue a finished span.
+
+    Raises:
+        QueueFullError: The client's buffer is full.
+    """
+    client.send_span(
+        "unnamed" if is_blank(span.name) else span.name,
+        span.start_ns // 1_000_000,
+        span.duration_ns // 1_000_000,
+        source,
+        uuid.UUID(int=span.trace_id),
+        uuid.UUID(int=span.span_id),
+        [uuid.UUID(int=span_id) for _, span_id in span.parents],
+        [uuid.UUID(int=span_id) for _, span_id in span.follows_from],
+        [(key, value) for key, value in span.tags if not is_blank(key) and not is_blank(value)],
+        span.logs,
+    )
+
+
+def _wire(name: str, tags: Tags) -> _Wire:
+    # Two routes whose names meet after sanitising are one series to the receiver.
+    return sanitize_without_quotes(name), tuple(
+        (sanitize_without_quotes(key), value) for key, value in tags
+    )
+
+
+def _amount(row: RequestInterval, figure: Figure) -> float:
+    if figure == "errors":
+        return row.count if row.key.is_error else 0
+    return row.latency.sum * 1e3 if figure == "total_ms" else row.count
+
+
+def _distribution(row: RequestInterval, figure: Figure) -> ExponentialHistogram | None:
+    return {
+        "latency_ms": row.latency,
+        "cpu_ns": row.cpu,
+        "ttfb_ms": row.ttfb,
+        "request_bytes": row.request_bytes,
+        "response_bytes": row.response_bytes,
+    }[figure]
+
+
+def _scaled(values: ExponentialHistogram, factor: float) -> ExponentialHistogram:
+    """Return the histogram in another unit: each bucket's values stand at their mean."""
+    scaled = ExponentialHistogram()
+    for mean, count in values.centroids():
+        scaled.add_weighted(mean * factor, count)
+    return scaled

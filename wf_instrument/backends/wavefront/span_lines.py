@@ -1,0 +1,92 @@
+"""Span lines and span logs. No I/O, no clock, no thread.
+
+Source:
+    Wavefront data format, "Trace data format".
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from wf_instrument.backends.wavefront.text import is_blank, sanitize, sanitize_value
+
+if TYPE_CHECKING:
+    from wf_instrument.tracing.span_data import SpanLog
+
+__all__ = ["SPAN_LOG_KEY", "span_log_to_line_data", "tracing_span_to_line_data"]
+
+#: Tag of a span that has logs. Source: Wavefront SDK, `SPAN_LOG_KEY`.
+SPAN_LOG_KEY: Final = "_spanLogs"
+
+
+def tracing_span_to_line_data(
+    name: str,
+    start_millis: int,
+    duration_millis: int,
+    source: str | None,
+    trace_id: uuid.UUID,
+    span_id: uuid.UUID,
+    parents: Iterable[uuid.UUID] | None,
+    follows_from: Iterable[uuid.UUID] | None,
+    tags: Iterable[tuple[str, str]] | None,
+    span_logs: Sequence[SpanLog] | None,
+    default_source: str,
+) -> str:
+    """Return the line of one span, its newline included; `tags` is not changed.
+
+    Raises:
+        ValueError: Name, a tag's key or its value is blank.
+    """
+    if is_blank(name):
+        raise ValueError(f"span name is {name!r}; it must not be blank")
+    who = sanitize_value(default_source if is_blank(source) else str(source))
+    parts = [sanitize_value(name), f"source={who}", f"traceId={trace_id}", f"spanId={span_id}"]
+    parts += [f"parent={parent}" for parent in parents or ()]
+    parts += [f"followsFrom={other}" for other in follows_from or ()]
+    pairs = list(tags or ())
+    if span_logs:
+        pairs.append((SPAN_LOG_KEY, "true"))
+    # A pair that stands twice is written once, where it stood first.
+    for key, value in dict.fromkeys(pairs):
+        if is_blank(key):
+            raise ValueError(f"span {name!r} has a tag without a key, its value is {value!r}")
+        if value is None or is_blank(str(value)):
+            raise ValueError(f"tag {key!r} of span {name!r} is {value!r}; it must not be blank")
+        parts.append(f"{sanitize(key)}={sanitize_value(str(value))}")
+    return f"{' '.join(parts)} {int(start_millis)} {int(duration_millis)}\n"
+
+
+def span_log_to_line_data(
+    trace_id: uuid.UUID,
+    span_id: uuid.UUID,
+    span_logs: Iterable[SpanLog],
+    span: str | None = None,
+    scrambler: str | None = None,
+) -> str:
+    """Return the line of a span's logs: one JSON object.
+
+    Args:
+        trace_id: The span's trace.
+        span_id: The span.
+        span_logs: The logs; times in microseconds.
+        span: The span's own line, which tells the receiver whether it was sampled.
+        scrambler: Spreads the logs of a trace over receivers.
+    """
+    data: dict[str, object] = {
+        "traceId": str(trace_id),
+        "spanId": str(span_id),
+        "logs": [_log_to_json(log.timestamp_us, dict(log.fields)) for log in span_logs],
+    }
+    if span:
+        data["span"] = span
+    if scrambler:
+        data["_scrambler"] = scrambler
+    # ASCII only, so that no character of a field can end the line.
+    return json.dumps(data) + "\n"
+
+
+def _log_to_json(timestamp_us: int, fields: Mapping[str, str]) -> dict[str, object]:
+    return {"timestamp": timestamp_us, "fields": dict(fields)}

@@ -1,0 +1,134 @@
+"""The span reporter of the Wavefront SDK: finished spans of a tracer to a client.
+
+Threads: any thread reports, by one atomic append; the worker, started by the first span of a
+    process, formats and sends.
+Locks: `_wake` wakes the worker and guards its start.
+Fork: the child starts with an empty buffer and no worker.
+Loss: a full buffer drops the newest span and counts it, as does a client that refuses one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import random
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+from wf_instrument.backends.wavefront.request_reporter import send_span_data
+from wf_instrument.errors import QueueFullError
+from wf_instrument.forking import reset_after_fork
+from wf_instrument.guard import RateLimitedLog, caught
+
+if TYPE_CHECKING:
+    from wf_instrument.backends.wavefront.client import WavefrontClient
+    from wf_instrument.tracing.span import WavefrontSpan
+
+__all__ = ["WavefrontSpanReporter"]
+
+log = logging.getLogger(__name__)
+
+_PAUSE_S: Final = 0.2
+_CLOSE_TIMEOUT_S: Final = 5.0
+
+
+class WavefrontSpanReporter:
+    """Sends spans through a client; `report` costs the request path one append.
+
+    Args:
+        client: Queues and delivers; not closed with the reporter, since others use it too.
+        source: Who reports; the client's default when None.
+        max_queue_size: Spans that may wait; further ones are dropped.
+        log_percent: Share of the dropped spans that a log line is written for, 0 to 1; lines are
+            limited to one a minute besides.
+    """
+
+    def __init__(
+        self,
+        client: WavefrontClient,
+        source: str | None = None,
+        max_queue_size: int = 50_000,
+        log_percent: float = 0.1,
+    ) -> None:
+        self.sender = client
+        self.source = source
+        self._max_queue_size = max_queue_size
+        self._log_percent = log_percent
+        self._log = RateLimitedLog(log)
+        self._drops = itertools.count(1)
+        self._dropped = 0
+        self._refused = 0
+        self._spans: list[WavefrontSpan] = []
+        self._reset()
+        reset_after_fork(self._reset)
+
+    def _reset(self) -> None:
+        self._spans.clear()
+        self._wake = threading.Condition()
+        self._worker: threading.Thread | None = None
+        self._is_closed = False
+
+    def report(self, span: WavefrontSpan) -> None:
+        """Take a finished span."""
+        spans = self._spans
+        if self._is_closed or len(spans) >= self._max_queue_size:
+            self._dropped = next(self._drops)
+            if random.random() < self._log_percent:
+                self._log.warning("full", "%d spans dropped so far: buffer full", self._dropped)
+            return
+        spans.append(span)
+        if self._worker is None:
+            self._start()
+
+    def get_failure_count(self) -> int:
+        """Return how many spans were dropped here or refused by the client."""
+        return self._dropped + self._refused
+
+    def flush(self) -> None:
+        """Hand all spans to the client, in the caller's thread."""
+        n = len(self._spans)
+        part = self._spans[:n]
+        del self._spans[:n]
+        for span in part:
+            try:
+                send_span_data(self.sender, span.to_span_data(), self.source)
+            except QueueFullError:
+                self._refused += 1
+            except Exception as error:  # noqa: BLE001 - one span must not cost the others
+                self._refused += 1
+                caught("wavefront.span", error)
+
+    def close(self) -> None:
+        """Hand over what is left and stop the worker; a second call does nothing."""
+        with self._wake:
+            self._is_closed = True
+            worker, self._worker = self._worker, None
+            self._wake.notify_all()
+        if worker is not None and worker is not threading.current_thread():
+            worker.join(_CLOSE_TIMEOUT_S)
+        self.flush()
+
+    def _start(self) -> None:
+        with self._wake:
+            if self._worker is not None or self._is_closed:
+                return
+            worker = threading.Thread(
+                target=self._run, args=(self._wake,), name="wf-instrument-spans", daemon=True
+            )
+            try:
+                worker.start()
+            except RuntimeError as error:  # the interpreter is shutting down
+                caught("wavefront.spans", error)
+                return
+            self._worker = worker
+
+    def _run(self, wake: threading.Condition) -> None:
+        while True:
+            with wake:
+                deadline = time.monotonic() + _PAUSE_S
+                while not self._is_closed and (rest := deadline - time.monotonic()) > 0:
+                    wake.wait(rest)
+                if self._is_closed or wake is not self._wake:
+                    return
+            self.flush()

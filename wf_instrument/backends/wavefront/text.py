@@ -1,0 +1,64 @@
+"""Making names and values safe for a line: nothing from outside can end or break one."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["is_blank", "sanitize", "sanitize_internal", "sanitize_value", "sanitize_without_quotes"]
+
+#: What may stand in a name. Source: Wavefront data format, "Metric names".
+_NOT_IN_NAME: Final = re.compile(r"[^a-zA-Z0-9,\-._]")
+#: Control characters, and what some readers take for a line's end.
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+#: Lone surrogates have no UTF-8.
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_DELTAS: Final = "∆Δ"
+
+
+def is_blank(text: str | None) -> bool:
+    """Return whether a text is None, empty or white space."""
+    return text is None or not text.strip()
+
+
+def sanitize_internal(string: str, add_quotes: bool) -> str:
+    """Return a name with `-` for what may not stand in it, in quotes if wanted.
+
+    The first character may be `~` or a delta, the second `~` after a delta.
+    """
+    lead = ""
+    rest = string
+    if rest[:1] and rest[0] in _DELTAS:
+        lead, rest = rest[0], rest[1:]
+    if rest[:1] == "~":
+        lead, rest = lead + "~", rest[1:]
+    clean = lead + _NOT_IN_NAME.sub("-", rest)
+    return f'"{clean}"' if add_quotes else clean
+
+
+def sanitize(string: str) -> str:
+    """Return a metric name or tag key, clean and in quotes."""
+    return sanitize_internal(string, add_quotes=True)
+
+
+def sanitize_without_quotes(string: str) -> str:
+    """Return a metric name or tag key, clean."""
+    return sanitize_internal(string, add_quotes=False)
+
+
+def sanitize_value(string: str) -> str:
+    r"""Return a source, tag value or span name in quotes.
+
+    Surrounding white space goes, `"` becomes `\"`, a newline the two characters `\n`; any other
+    control character, and every other separator of lines, becomes `-`.
+    """
+    clean = string.strip().replace('"', '\\"').replace("\n", "\\n")
+    clean = _SURROGATE.sub("\ufffd", _CONTROL.sub("-", clean))
+    if _ends_in_open_escape(clean):
+        # A lone backslash at the end would escape the closing quote.
+        clean += "\\"
+    return f'"{clean}"'
+
+
+def _ends_in_open_escape(text: str) -> bool:
+    return (len(text) - len(text.rstrip("\\"))) % 2 == 1

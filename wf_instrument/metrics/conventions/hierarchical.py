@@ -1,0 +1,158 @@
+"""The Wavefront convention: dimensions in dotted names, application tags as point tags.
+
+Source:
+    Wavefront Flask SDK, README, "Out of the box metrics and histograms".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from wf_instrument.identity import NO_VALUE
+
+if TYPE_CHECKING:
+    from wf_instrument.identity import Identity
+
+__all__ = ["Figure", "Hierarchy", "Series", "SeriesKind", "entity_name"]
+
+SeriesKind = Literal["gauge", "counter", "delta", "histogram"]
+#: Which figure of the recorded requests a series shows, and in which unit.
+Figure = Literal[
+    "in_flight", "count", "errors", "total_ms", "latency_ms", "cpu_ns", "ttfb_ms",
+    "request_bytes", "response_bytes",
+]
+Tags = tuple[tuple[str, str], ...]
+
+UNKNOWN: Final = "UNKNOWN"
+_ROOT: Final = "_root_"
+
+#: The tag levels that a delta counter is added up over, the narrowest first, and the tags left.
+_LEVELS: Final = (
+    ("shard", ("application", "cluster", "service", "shard")),
+    ("service", ("application", "cluster", "service")),
+    ("cluster", ("application", "cluster")),
+    ("application", ("application",)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One series: what it is called, how it is sent, and what it shows.
+
+    `is_aggregated` series have the source `wavefront-provided`: the service adds them up.
+    """
+
+    name: str
+    kind: SeriesKind
+    figure: Figure
+    tags: Tags
+    is_aggregated: bool = False
+
+
+def entity_name(route: str | None) -> str:
+    """Return the entity name of a route template; `_root_` for `/`, `UNKNOWN` for none."""
+    if route is None:
+        return UNKNOWN
+    name = route.removeprefix("/").replace("-", "_").replace("/", ".")
+    name = name.replace("{", "_").replace("}", "_").replace("<", "").replace(">", "")
+    return name or _ROOT
+
+
+class Hierarchy:
+    """Names the series of one process; the caller caches what it returns.
+
+    Args:
+        identity: Whose tags the series carry.
+    """
+
+    def __init__(self, identity: Identity) -> None:
+        tags = identity.tags
+        self._base = {
+            "application": tags.application,
+            "cluster": tags.cluster or NO_VALUE,
+            "service": tags.service,
+            "shard": tags.shard or NO_VALUE,
+        }
+        self._custom: Tags = tuple(
+            (key, value) for key, value in tags.custom_tags if key not in self._base
+        )
+        # Deltas add up by themselves; other series of several workers would overwrite each other.
+        slot = identity.worker_slot
+        self._worker: Tags = (("worker", str(slot)),) if slot else ()
+
+    def of_requests(
+        self,
+        framework: str,
+        route: str | None,
+        func: str | None,
+        module: str | None,
+        method: str,
+        status: int,
+    ) -> list[Series]:
+        """Return the series of finished requests of a route, method and status."""
+        entity = entity_name(route)
+        response = f"{framework}.response.{entity}.{method}.{status}"
+        summary = f"{framework}.response.{entity}.summary.{method}.{status}"
+        named = _route_tags(framework, func, module)
+        full = self._full(named)
+        return [
+            Series(f"{response}.cumulative.count", "counter", "count", full),
+            *self._aggregated(response, "count", named),
+            Series(f"{summary}.latency", "histogram", "latency_ms", full),
+            Series(f"{summary}.cpu_ns", "histogram", "cpu_ns", full),
+            Series(f"{summary}.ttfb", "histogram", "ttfb_ms", full),
+            Series(f"{summary}.total_time.count", "counter", "total_ms", full),
+            Series(f"{response}.body_bytes", "histogram", "response_bytes", full),
+            Series(
+                f"{framework}.request.{entity}.{method}.body_bytes",
+                "histogram",
+                "request_bytes",
+                full,
+            ),
+            Series(
+                f"{framework}.response.{entity}.{method}.errors.count", "counter", "errors", full
+            ),
+            *self._overall(f"{framework}.response.completed", "count"),
+            *self._overall(f"{framework}.response.errors", "errors"),
+        ]
+
+    def of_in_flight(
+        self, framework: str, route: str | None, func: str | None, module: str | None, method: str
+    ) -> Series:
+        """Return the in-flight gauge of a route and method."""
+        return Series(
+            f"{framework}.request.{entity_name(route)}.{method}.inflight.value",
+            "gauge",
+            "in_flight",
+            self._full(_route_tags(framework, func, module)),
+        )
+
+    def of_total_in_flight(self, framework: str) -> Series:
+        """Return the in-flight gauge over all routes."""
+        return Series(
+            f"{framework}.total_requests.inflight.value", "gauge", "in_flight", self._full(())
+        )
+
+    def _overall(self, name: str, figure: Figure) -> Iterator[Series]:
+        yield Series(f"{name}.aggregated_per_source.count", "counter", figure, self._full(()))
+        yield from self._aggregated(name, figure, ())
+
+    def _aggregated(self, name: str, figure: Figure, named: Tags) -> Iterator[Series]:
+        for level, keys in _LEVELS:
+            if self._base[level] == NO_VALUE and level in {"cluster", "shard"}:
+                continue  # nothing to add up per
+            tags = (*((key, self._base[key]) for key in keys), *named, *self._custom)
+            yield Series(f"{name}.aggregated_per_{level}.count", "delta", figure, tags, True)
+
+    def _full(self, named: Tags) -> Tags:
+        return (*self._base.items(), *named, *self._custom, *self._worker)
+
+
+def _route_tags(framework: str, func: str | None, module: str | None) -> Tags:
+    if func is None:
+        return ()
+    if module is None:
+        return ((f"{framework}.func", func),)
+    return ((f"{framework}.resource.module", module), (f"{framework}.resource.func", func))

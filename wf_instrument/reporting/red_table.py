@@ -1,0 +1,85 @@
+"""The table of rate, errors and duration per route, at most 80 columns wide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["RedRow", "duration_text", "red_table"]
+
+WIDTH: Final = 80
+_HEAD: Final = ("requests", "rate/s", "errors", "p50", "p95", "p99", "CPU")
+_UNITS: Final = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
+
+
+@dataclass(frozen=True, slots=True)
+class RedRow:
+    """One route and method; times in seconds, `cpu_share` from 0 to 1."""
+
+    route: str
+    method: str
+    count: int
+    rate_per_s: float
+    errors: int
+    p50_s: float
+    p95_s: float
+    p99_s: float
+    cpu_share: float
+
+
+def red_table(rows: Iterable[RedRow]) -> str:
+    """Return the table, without a newline at its end; long routes lose their middle."""
+    rows = list(rows)
+    table = [list(_HEAD), *([*_figures(row)] for row in rows)]
+    labels = ["route", *(_label(row) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    room = max(WIDTH - sum(widths) - 2 * len(widths), 12)
+    first = min(room, max(map(len, labels)))
+    lines = [
+        _shorten(label, first).ljust(first)
+        + "".join("  " + cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
+        for label, cells in zip(labels, table, strict=True)
+    ]
+    lines.insert(1, "─" * len(lines[0]))
+    return "\n".join(lines)
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration with three digits and its unit, `12.3ms`."""
+    for size, unit in _UNITS:
+        if seconds >= size:
+            return _digits(seconds / size) + unit
+    return _digits(seconds * 1e6) + "µs" if seconds else "0"
+
+
+def _digits(number: float) -> str:
+    if number >= 99.95:
+        return f"{number:.0f}"
+    return f"{number:.1f}" if number >= 9.995 else f"{number:.2f}"
+
+
+def _figures(row: RedRow) -> Sequence[str]:
+    share = row.errors / row.count if row.count else 0.0
+    return (
+        f"{row.count:,}",
+        _digits(row.rate_per_s),
+        f"{share:.1%}" if row.errors else "0",
+        duration_text(row.p50_s),
+        duration_text(row.p95_s),
+        duration_text(row.p99_s),
+        f"{row.cpu_share:.0%}",
+    )
+
+
+def _label(row: RedRow) -> str:
+    # A route may hold anything; a terminal obeys control characters.
+    text = f"{row.method} {row.route}"
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def _shorten(text: str, width: int) -> str:
+    if len(text) <= width:
+        return text
+    tail = (width - 1) // 2
+    return text[: width - 1 - tail] + "…" + text[len(text) - tail :]
