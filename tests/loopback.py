@@ -1,0 +1,112 @@
+"""A real HTTP receiver on 127.0.0.1 that keeps what it is sent, and misbehaves when told to."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+@dataclass(frozen=True)
+class Received:
+    """One request: its target, headers (names in lower case) and uncompressed body."""
+
+    target: str
+    headers: dict[str, str]
+    body: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.body.splitlines(keepends=True)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How to answer; status 0 closes the connection without a word."""
+
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class LoopbackReceiver:
+    """Runs while its `with` block does.
+
+    Args:
+        answer: Decides about each request; 200 to everything by default.
+    """
+
+    def __init__(self, answer: Callable[[Received], Answer] = lambda _: Answer()) -> None:
+        self.answer = answer
+        self.received: list[Received] = []
+        self.refused: list[Received] = []
+        self._changed = threading.Condition()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self.port: int = self._server.server_port
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def lines(self, target: str = "") -> list[str]:
+        """Return the lines of accepted requests whose target ends so, in order."""
+        return [
+            line for one in self.received if one.target.endswith(target) for line in one.lines
+        ]
+
+    def wait_for_lines(self, count: int, timeout_s: float = 10) -> list[str]:
+        """Return all lines once there are `count`, or what there is after `timeout_s`."""
+        self.wait_until(lambda: len(self.lines()) >= count, timeout_s)
+        return self.lines()
+
+    def wait_until(self, condition: Callable[[], bool], timeout_s: float = 10) -> bool:
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            return self._changed.wait_for(condition, max(0.0, deadline - time.monotonic()))
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:  # noqa: N802 - http.server's name
+                data = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                if headers.get("content-encoding") == "gzip":
+                    data = gzip.decompress(data)
+                one = Received(self.path, headers, data.decode())
+                answer = receiver.answer(one)
+                with receiver._changed:
+                    (receiver.received if answer.status == 200 else receiver.refused).append(one)
+                    receiver._changed.notify_all()
+                if answer.status == 0:
+                    self.close_connection = True
+                    return
+                self.send_response(answer.status)
+                for name, value in answer.headers:
+                    self.send_header(name, value)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *args: object) -> None:
+                """Say nothing."""
+
+        return Handler
