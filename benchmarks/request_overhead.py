@@ -18,11 +18,13 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import flask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 MARK = "<!-- request_overhead -->"
@@ -180,9 +182,11 @@ def table(times: dict[str, list[float]], rounds: int, requests: int) -> str:
     added = {name: statistics.median(values) - base for name, values in times.items()}
     other = added.get("OpenTelemetry, traces + metrics")
     lines = [
-        f"Flask {flask_version()}, Python {platform.python_version()}, {os.cpu_count()} cores, "
-        f"{platform.machine()}; {rounds} interleaved rounds of {requests} requests; CPU time of "
-        "the whole process, background threads included.",
+        (
+            f"Flask {flask_version()}, Python {platform.python_version()}, {os.cpu_count()} cores, "
+            f"{platform.machine()}; {rounds} interleaved rounds of {requests} requests; CPU time "
+            "of the whole process, background threads included."
+        ),
         "",
         "| variant | µs/request (median) | min | quartiles | added µs | share of OpenTelemetry's |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",

@@ -75,6 +75,9 @@ class ViewRequest(RequestRecord):
         propagates = app.config.get("PROPAGATE_EXCEPTIONS")
         if propagates is None:
             propagates = app.testing or app.debug
-        if propagates and not app._find_error_handler(error, flask.request.blueprints):  # noqa: SLF001 - asks, changes nothing
+        handler = None
+        if isinstance(error, Exception):
+            handler = app._find_error_handler(error, flask.request.blueprints)  # noqa: SLF001 - asks, changes nothing
+        if propagates and handler is None:
             self.status = 500
             self.finish()

@@ -96,7 +96,7 @@ class FlaskTracing:
     def __init__(
         self,
         tracer: WavefrontTracer | Callable[[], WavefrontTracer] | None = None,
-        reporter: Any = None,  # noqa: ANN401 - either of two unrelated protocols
+        reporter: Any = None,
         application_tags: ApplicationTags | None = None,
         trace_all_requests: bool | None = None,
         app: flask.Flask | None = None,
@@ -180,7 +180,7 @@ class FlaskTracing:
         if self._telemetry is None:
             tracer = self._tracer
             if tracer is not None and not hasattr(tracer, "start_span"):
-                tracer = cast("Callable[[], WavefrontTracer]", tracer)()
+                tracer = tracer()
             self._telemetry = telemetry_with(
                 cast("WavefrontTracer | None", tracer), self._reporter, self._application_tags
             )
@@ -203,13 +203,13 @@ class _TracedView:
 
     def __enter__(self) -> None:
         with guard("flask.trace"):
-            request = flask.request._get_current_object()  # noqa: SLF001 - how a proxy is undone
-            record = request.environ.get(REQUEST_KEY)
+            request = _current_request()
+            record: Any = request.environ.get(REQUEST_KEY)
             if record is None or record.is_finished:
                 recorder = self._tracing._view_recorder()  # noqa: SLF001 - of this module
-                record = ViewRequest(recorder, request)
-                record.attach(flask.current_app)
-                self._record = record
+                self._record = ViewRequest(recorder, request)
+                self._record.attach(flask.current_app)
+                record = self._record
             if record.span is None:
                 record.begin_span()
                 if record.span is not None:
@@ -260,14 +260,14 @@ class _Instrumented:
 
     def _on_started(self, app: flask.Flask, **_: object) -> None:
         with guard("flask.request_started"):
-            request = flask.request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - a proxy's way
+            request = _current_request()
             record = request.environ.get(REQUEST_KEY)
             if record is not None and record.span is not None and self._span_started is not None:
                 self._span_started(record.span, request)
 
     @staticmethod
     def _meter_async_views(app: flask.Flask) -> None:
-        """Charge the CPU time of async views, which run in a thread of their own, to the request."""
+        """Charge the CPU time of async views, which run in another thread, to the request."""
         to_sync = app.async_to_sync
 
         def async_to_sync(func: Callable[..., Any]) -> Callable[..., Any]:
@@ -285,7 +285,7 @@ class _Instrumented:
 
 def telemetry_with(
     tracer: WavefrontTracer | None,
-    reporter: Any,  # noqa: ANN401 - either of two unrelated protocols
+    reporter: Any,
     application_tags: ApplicationTags | None,
 ) -> Telemetry:
     """Return telemetry around what a program made itself.
@@ -329,13 +329,20 @@ def _route_of(environ: dict[str, Any]) -> object | None:
     return None
 
 
-def _route_names(rule: Any) -> tuple[str, str | None, str | None]:  # noqa: ANN401 - a werkzeug Rule
+def _route_names(rule: Any) -> tuple[str, str | None, str | None]:
     # Of an application that routes by host or subdomain, that template is part of the route.
     host = rule.host if rule.map is not None and rule.map.host_matching else rule.subdomain
     return f"{host or ''}{rule.rule}", rule.endpoint, None
 
 
-def _current_record() -> Any:  # noqa: ANN401 - a RequestRecord or None
+def _current_request() -> flask.Request:
+    """Return the request itself, which outlives the proxy's context."""
+    proxy: Any = flask.request
+    request: flask.Request = proxy._get_current_object()  # noqa: SLF001 - how a proxy is undone
+    return request
+
+
+def _current_record() -> Any:
     try:
         return flask.request.environ.get(REQUEST_KEY)
     except RuntimeError:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import gzip
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
     from typing_extensions import Self
 
 
@@ -59,7 +60,10 @@ class LoopbackReceiver:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
     ) -> None:
         self._server.shutdown()
         self._thread.join()
@@ -67,9 +71,7 @@ class LoopbackReceiver:
 
     def lines(self, target: str = "") -> list[str]:
         """Return the lines of accepted requests whose target ends so, in order."""
-        return [
-            line for one in self.received if one.target.endswith(target) for line in one.lines
-        ]
+        return [line for one in self.received if one.target.endswith(target) for line in one.lines]
 
     def wait_for_lines(self, count: int, timeout_s: float = 10) -> list[str]:
         """Return all lines once there are `count`, or what there is after `timeout_s`."""
@@ -87,7 +89,7 @@ class LoopbackReceiver:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_POST(self) -> None:  # noqa: N802 - http.server's name
+            def do_POST(self) -> None:
                 data = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 if headers.get("content-encoding") == "gzip":

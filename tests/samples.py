@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wf_instrument.identity import ApplicationTags, Identity
 from wf_instrument.metrics.histogram import ExponentialHistogram
 from wf_instrument.reporting.snapshot import Outcome, RequestInterval, RequestKey, Snapshot
 from wf_instrument.tracing.span_data import SpanData
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 IDENTITY = Identity(
     ApplicationTags("Ordering", "styling", "us-west-1", "primary", [("env", "Staging")]), "host-1"
@@ -34,9 +36,7 @@ def request_row(
     outcome: Outcome = "ok"
     if status >= 400:
         outcome = "server_error" if status >= 500 else "client_error"
-    key = RequestKey(
-        "flask", route, func, method, status, outcome=outcome, error_type=error
-    )
+    key = RequestKey("flask", route, func, method, status, outcome=outcome, error_type=error)
     return RequestInterval(
         key,
         len(seconds),

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["reset_after_fork"]
 
@@ -27,7 +30,7 @@ def reset_after_fork(method: Callable[[], None]) -> None:
 
 
 def _in_child() -> None:
-    for reset in list(_resets):
+    for reset in _resets:
         method = reset()
         if method is not None:
             method()

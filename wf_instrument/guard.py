@@ -8,8 +8,10 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from types import TracebackType
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 __all__ = ["RateLimitedLog", "errors_caught", "guard"]
 
@@ -42,8 +44,9 @@ class RateLimitedLog:
             return
         self._last[key] = now
         held = self._held.pop(key, 0)
-        suffix = f" ({held} more since the last line)" if held else ""
-        self._logger.warning(message + suffix, *args, exc_info=exc_info)
+        if held:
+            message, args = message + " (%d more since the last line)", (*args, held)
+        self._logger.warning(message, *args, exc_info=exc_info)
 
 
 class guard:  # noqa: N801 - reads as a statement: with guard("flask.route")

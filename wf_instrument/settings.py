@@ -19,7 +19,7 @@ from typing import Any, Final
 from wf_instrument.errors import ConfigError
 from wf_instrument.identity import ApplicationTags, Identity, default_source
 
-__all__ = ["DEFAULT_REPORTER", "Settings", "SettingRow", "load_settings", "setting_rows"]
+__all__ = ["DEFAULT_REPORTER", "SettingRow", "Settings", "load_settings", "setting_rows"]
 
 #: Where figures go when nothing is configured: the embedded store of the user's state directory.
 DEFAULT_REPORTER: Final = "local://"
@@ -35,7 +35,7 @@ def _row(
     unit: str = "",
     minimum: float = -math.inf,
     maximum: float = math.inf,
-) -> Any:  # noqa: ANN401 - dataclasses.field is typed as the field's own type
+) -> Any:
     meta = {
         "variable": variable,
         "help": help_text,
@@ -43,7 +43,7 @@ def _row(
         "minimum": minimum,
         "maximum": maximum,
     }
-    return field(default=default, metadata=meta)  # type: ignore[call-overload]  # any type
+    return field(default=default, metadata=meta)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ class Settings:
     excluded_urls: tuple[str, ...] = _row(
         (),
         "WF_EXCLUDED_URLS",
-        "Regular expressions, separated by white space; a path in which one is found leaves no trace.",
+        "Regular expressions, white space between them; a path matching one leaves no trace.",
     )
     error_statuses: str = _row(
         "500-599",
@@ -263,9 +263,10 @@ def _parse_toml(path: Path) -> dict[str, object]:
     else:
         import tomli as tomllib
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        table: dict[str, object] = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as exc:
         raise ConfigError(f"settings file {path} cannot be read: {exc}") from exc
+    return table
 
 
 def _convert(row: SettingRow, value: object, where: str) -> object:

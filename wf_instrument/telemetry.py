@@ -10,7 +10,6 @@ import atexit
 import logging
 import threading
 import weakref
-from collections.abc import Iterable
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
@@ -28,6 +27,8 @@ from wf_instrument.tracing.tracer import WavefrontTracer
 from wf_instrument.web.recorder import Recorder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from wf_instrument.identity import ApplicationTags
     from wf_instrument.metrics.pyformance_shim import MetricsRegistry
     from wf_instrument.web.recorder import RouteNames
@@ -229,7 +230,9 @@ def get_tracer() -> WavefrontTracer:
 
 def flush(timeout_s: float = 5.0) -> bool:
     """Deliver what the process recorded so far; False when it took longer than `timeout_s`."""
-    return all([telemetry.flush(timeout_s) for telemetry in list(_all)])
+    # All of them, even when one fails: no short cut.
+    outcomes = [telemetry.flush(timeout_s) for telemetry in list(_all)]
+    return all(outcomes)
 
 
 def shutdown(timeout_s: float | None = None) -> None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import pytest
-from flask_site import empty_site, fetch, make_site, served
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from wf_instrument.integrations.flask import FlaskTracing, instrument_app
 
 import wf_instrument
-from wf_instrument.integrations.flask import FlaskTracing, instrument_app
-from wf_instrument.reporting.snapshot import RequestInterval
+from flask_site import empty_site, fetch, make_site, served
 from wf_instrument.testing import RecordingReporter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wf_instrument.reporting.snapshot import RequestInterval
 
 
 @pytest.fixture
@@ -79,8 +83,9 @@ def test_latency_contains_time_to_first_byte_and_cpu_and_the_body_is_counted(
         pytest.param("/stream", "GET", "/stream", 200, "ok", id="stream"),
         pytest.param("/file", "GET", "/file", 200, "ok", id="file"),
         pytest.param("/shop/item/7", "GET", "/shop/item/<int:number>", 200, "ok", id="blueprint"),
-        pytest.param("/static/none.css", "GET", "/static/<path:filename>", 404, "client_error",
-                     id="static"),
+        pytest.param(
+            "/static/none.css", "GET", "/static/<path:filename>", 404, "client_error", id="static"
+        ),
         pytest.param("/x" * 3000, "GET", None, 404, "client_error", id="very-long-path"),
         pytest.param("/%00%0d%0a%ff", "GET", None, 404, "client_error", id="control-characters"),
     ],
@@ -108,13 +113,18 @@ def test_an_exception_turned_into_500_keeps_its_class_and_route(
     key = only_row(reporter).key
     assert status == 500
     assert (key.route, key.status, key.outcome, key.error_type) == (
-        "/boom", 500, "server_error", "ValueError",
+        "/boom",
+        500,
+        "server_error",
+        "ValueError",
     )
     (span,) = reporter.spans
     assert span.is_error
     fields = dict(span.logs[0].fields)
     assert (fields["event"], fields["error.kind"], fields["message"]) == (
-        "error", "ValueError", "no shirts",
+        "error",
+        "ValueError",
+        "no shirts",
     )
     assert "def boom" in fields["stack"] or "in boom" in fields["stack"]
 
@@ -136,7 +146,9 @@ def test_a_stream_that_breaks_half_way_is_an_aborted_stream(reporter: RecordingR
         _ = app.test_client().get("/broken-stream").data
     row = only_row(reporter)
     assert (row.key.status, row.key.outcome, row.key.error_type) == (
-        200, "aborted_stream", "OSError",
+        200,
+        "aborted_stream",
+        "OSError",
     )
     assert row.key.is_error
 

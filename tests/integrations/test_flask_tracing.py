@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import flask
 import pytest
-from flask_site import empty_site, make_site
+from wf_instrument.integrations.flask import FlaskTracing, instrument_app
 
 import wf_instrument
+from flask_site import empty_site, make_site
 from wf_instrument import ApplicationTags
-from wf_instrument.integrations.flask import FlaskTracing, instrument_app
 from wf_instrument.testing import RecordingReporter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TAGS = ApplicationTags(
     "Ordering", "styling", "us-west-1", "primary", [("location", "Oregon"), ("env", "Staging")]

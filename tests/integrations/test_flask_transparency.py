@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
-from flask_site import fetch, fetch_and_hang_up, make_site, served
+from wf_instrument.integrations.flask import instrument_app
 
 import wf_instrument
+from flask_site import fetch, fetch_and_hang_up, make_site, served
 from wf_instrument.guard import errors_caught
-from wf_instrument.integrations.flask import instrument_app
 from wf_instrument.testing import RecordingReporter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.fixture
@@ -42,11 +45,13 @@ def test_responses_are_the_same_header_by_header_and_byte_by_byte(
 ) -> None:
     body = os.urandom(1000)
     with served(make_site()) as port:
-        plain = [fetch(port, path, method, body if method == "POST" else None)
-                 for method, path in CASES]
+        plain = [
+            fetch(port, path, method, body if method == "POST" else None) for method, path in CASES
+        ]
     with served(instrument_app(make_site(), reporter=reporter)) as port:
-        ours = [fetch(port, path, method, body if method == "POST" else None)
-                for method, path in CASES]
+        ours = [
+            fetch(port, path, method, body if method == "POST" else None) for method, path in CASES
+        ]
     assert ours == plain
 
 

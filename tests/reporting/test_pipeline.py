@@ -72,7 +72,7 @@ def test_a_longer_interval_adds_snapshots_up_and_flush_does_not_wait_for_it() ->
     pipeline.add_producer(producer)
     pipeline.add_reporter("slow", slow, interval_s=3600)
     for _ in range(3):
-        pipeline._tick(force=False)  # noqa: SLF001 - a tick without waiting for the clock
+        pipeline._tick(force=False)  # noqa: SLF001 - something is pending at the fork
     assert pipeline.flush(5)
     assert jobs(slow) == producer.drained == 4
 
@@ -82,7 +82,7 @@ def test_spans_do_not_wait_for_a_long_interval() -> None:
     pipeline.add_producer(Spans())
     pipeline.add_producer(Deltas())
     pipeline.add_reporter("slow", slow, interval_s=3600)
-    pipeline._tick(force=False)  # noqa: SLF001 - a tick without waiting for the clock
+    pipeline._tick(force=False)  # noqa: SLF001 - something is pending at the fork
     assert [span.name for span in slow.spans] == ["op"]
     assert slow.snapshot.points == ()
 
@@ -163,7 +163,9 @@ def test_a_forked_child_reports_only_its_own_and_with_its_own_thread() -> None:
                 os.sched_yield()
             pipeline.flush(5)
             own = producer.drained - drained_by_parent
-            is_own = abs(jobs(reporter) - own) <= 1 and reporter.snapshot.identity.pid == os.getpid()
+            is_own = (
+                abs(jobs(reporter) - own) <= 1 and reporter.snapshot.identity.pid == os.getpid()
+            )
             code = 0 if is_own and not running_after_fork and own >= 2 else 1
         finally:
             os._exit(code)

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -24,6 +23,8 @@ from wf_instrument.reporting.snapshot import UNKNOWN_ROUTE
 from wf_instrument.settings import load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from wf_instrument.backends.local.reader import RouteSummary
 
 __all__ = ["demo"]
@@ -44,22 +45,39 @@ class Seconds(click.ParamType[float]):
         if isinstance(value, float):
             return value
         match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|)", str(value).strip())
-        if match is None or not 0.1 <= (
-            seconds := float(match[1]) * (60 if match[2] == "m" else 1)
-        ) <= 86400:
+        if (
+            match is None
+            or not 0.1 <= (seconds := float(match[1]) * (60 if match[2] == "m" else 1)) <= 86400
+        ):
             self.fail(f"{value!r} is no duration from 0.1s to 1440m; write 10s or 2m", param, ctx)
         return seconds
 
 
 @click.command()
-@click.option("--for", "seconds", type=Seconds(), default="15s", show_default=True,
-              help="How long to send requests.")
+@click.option(
+    "--for",
+    "seconds",
+    type=Seconds(),
+    default="15s",
+    show_default=True,
+    help="How long to send requests.",
+)
 @click.option("--headless", is_flag=True, help="No page; ends by itself.")
 @click.option("--json", "as_json", is_flag=True, help="The table as JSON on standard output.")
-@click.option("--reporter", "reporters", multiple=True, metavar="URL",
-              help="Send to this backend too; may be given several times.")
-@click.option("--port", default=8600, show_default=True, type=click.IntRange(0, 65535),
-              help="Port of the page; 0: any free.")
+@click.option(
+    "--reporter",
+    "reporters",
+    multiple=True,
+    metavar="URL",
+    help="Send to this backend too; may be given several times.",
+)
+@click.option(
+    "--port",
+    default=8600,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port of the page; 0: any free.",
+)
 def demo(
     seconds: float, headless: bool, as_json: bool, reporters: tuple[str, ...], port: int
 ) -> None:
@@ -140,11 +158,18 @@ def _drive(driver: LoadDriver, seconds: float) -> bool:
     steps = max(1, round(seconds / _STEP_S))
     driver.start()
     was_interrupted = False
+
+    def answers(step: int | None) -> str:
+        return f"{sum(driver.sent.values())} answers"
+
     try:
         with click.progressbar(
-            length=steps, label="Sending requests", file=sys.stderr, width=30,
+            length=steps,
+            label="Sending requests",
+            file=sys.stderr,
+            width=30,
             hidden=not sys.stderr.isatty(),
-            item_show_func=lambda _: f"{sum(driver.sent.values())} answers",
+            item_show_func=answers,
         ) as bar:
             begun = time.monotonic()
             for step in range(steps):
@@ -175,8 +200,15 @@ def _result(store: Path, driver: LoadDriver, *, as_json: bool) -> str:
 
 def _red_row(row: RouteSummary) -> RedRow:
     return RedRow(
-        row.route or UNKNOWN_ROUTE, row.method, row.count, row.rate_per_s, row.errors, row.p50_s,
-        row.p95_s, row.p99_s, row.cpu_share,
+        row.route or UNKNOWN_ROUTE,
+        row.method,
+        row.count,
+        row.rate_per_s,
+        row.errors,
+        row.p50_s,
+        row.p95_s,
+        row.p99_s,
+        row.cpu_share,
     )
 
 

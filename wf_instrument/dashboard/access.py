@@ -25,8 +25,10 @@ _HEADERS: Final = (
     (
         b"content-security-policy",
         # Plotly sets styles on its elements; scripts come from our own files alone.
-        b"default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-        b"object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        (
+            b"default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+            b"object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        ),
     ),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -56,8 +58,9 @@ class AccessControl:
             return
         if scope["type"] != "http":
             return
-        headers = {name.decode("latin-1"): value.decode("latin-1")
-                   for name, value in scope["headers"]}
+        headers = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+        }
         status, words = self._verdict(scope, headers)
         if status:
             await _refuse(send, status, words)
@@ -79,7 +82,7 @@ class AccessControl:
         return 0, ""
 
     def _knows_token(self, scope: Scope, headers: dict[str, str]) -> bool:
-        assert self._token is not None  # the caller asked
+        assert self._token is not None  # noqa: S101 - our own invariant: the caller asked
         query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
         shown = [
             headers.get("authorization", "").removeprefix("Bearer "),
@@ -87,7 +90,8 @@ class AccessControl:
             _cookie(headers.get("cookie", "")),
         ]
         # All are compared, in constant time each, so that timing tells nothing.
-        return any([hmac.compare_digest(one.encode(), self._token.encode()) for one in shown])
+        matches = [hmac.compare_digest(one.encode(), self._token.encode()) for one in shown]
+        return any(matches)
 
 
 def _host_of(url: str) -> str:
@@ -112,7 +116,9 @@ def _with_headers(send: Send, token: str) -> Send:
             if token:
                 cookie = SimpleCookie()
                 cookie[_COOKIE] = token
-                cookie[_COOKIE].update({"path": "/", "httponly": True, "samesite": "Strict"})
+                cookie[_COOKIE]["path"] = "/"
+                cookie[_COOKIE]["httponly"] = True
+                cookie[_COOKIE]["samesite"] = "Strict"
                 text = cookie[_COOKIE].OutputString()
                 extra.append((b"set-cookie", text.encode("latin-1", "replace")))
             message["headers"] = [*message.get("headers", ()), *extra]

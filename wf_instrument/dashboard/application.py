@@ -10,22 +10,26 @@ import asyncio
 import json
 import os
 import re
-from collections.abc import AsyncIterator, Callable, Iterable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from wf_instrument.backends.local import StoreReader
 from wf_instrument.dashboard.access import AccessControl
 from wf_instrument.dashboard.payloads import WINDOWS_S, state, trace
 from wf_instrument.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable
+
+    from starlette.requests import Request
+
+    from wf_instrument.backends.local import StoreReader
 
 __all__ = ["MAX_LISTENERS", "make_app"]
 

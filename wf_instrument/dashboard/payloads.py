@@ -20,7 +20,7 @@ _SLOT_S: Final = 10
 def state(
     reader: StoreReader, window: str, route: str | None = None, method: str | None = None
 ) -> dict[str, object]:
-    """Return everything the page shows for a window; the charts of one route if `method` is given."""
+    """Return what the page shows for a window; charts of one route when `method` is given."""
     now_s = time.time()
     processes = reader.processes()
     seconds = WINDOWS_S.get(window) or _age_s(processes, now_s)
@@ -59,8 +59,12 @@ def state(
         ],
         "timeline": [
             [
-                bucket.start_s, bucket.count, bucket.errors,
-                _ms(bucket.p50_s), _ms(bucket.p95_s), _ms(bucket.p99_s),
+                bucket.start_s,
+                bucket.count,
+                bucket.errors,
+                _ms(bucket.p50_s),
+                _ms(bucket.p95_s),
+                _ms(bucket.p99_s),
             ]
             for bucket in timeline
         ],

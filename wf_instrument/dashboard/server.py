@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import socket
 import threading
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
 from wf_instrument.backends.local import StoreReader
 from wf_instrument.dashboard.application import make_app
 from wf_instrument.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["DashboardServer"]
 
@@ -61,12 +63,18 @@ class DashboardServer:
             is_stopping=self._is_stopping.is_set,
         )
         config = uvicorn.Config(
-            app, log_level="error", access_log=False, lifespan="off", server_header=False,
+            app,
+            log_level="error",
+            access_log=False,
+            lifespan="off",
+            server_header=False,
             timeout_graceful_shutdown=2,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
-            target=self._server.run, args=([self._socket],), name="wf-instrument-dashboard",
+            target=self._server.run,
+            args=([self._socket],),
+            name="wf-instrument-dashboard",
             daemon=True,
         )
 

@@ -25,6 +25,8 @@ class DeltaCounter(Counter):
     Reset happens by subtracting what was taken, so that nothing counted meanwhile is lost.
     """
 
+    counter: float
+
     def take(self) -> float:
         """Return the change since the last call, and subtract it."""
         with self.lock:

@@ -10,12 +10,13 @@ Source:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from wf_instrument.metrics.histogram_bytes import decode, encode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from typing_extensions import Self
 
 __all__ = ["ExponentialHistogram"]
@@ -83,8 +84,18 @@ class ExponentialHistogram:
         negative: Buckets of the magnitudes of values below 0.
     """
 
-    __slots__ = ("count", "max", "max_buckets", "min", "negative", "positive", "rejected",
-                 "scale", "sum", "zero_count")
+    __slots__ = (
+        "count",
+        "max",
+        "max_buckets",
+        "min",
+        "negative",
+        "positive",
+        "rejected",
+        "scale",
+        "sum",
+        "zero_count",
+    )
 
     def __init__(self, scale: int = DEFAULT_SCALE, max_buckets: int = DEFAULT_MAX_BUCKETS) -> None:
         self.scale = scale
@@ -221,12 +232,15 @@ class ExponentialHistogram:
         Args:
             limit: At most so many pairs; neighbours are merged, fewest values where the tails are.
         """
-        pairs = [(-self.negative.sums[i], self.negative.counts[i])
-                 for i in sorted(self.negative.counts, reverse=True)]
+        pairs = [
+            (-self.negative.sums[i], self.negative.counts[i])
+            for i in sorted(self.negative.counts, reverse=True)
+        ]
         if self.zero_count:
             pairs.append((0.0, self.zero_count))
-        pairs += [(self.positive.sums[i], self.positive.counts[i])
-                  for i in sorted(self.positive.counts)]
+        pairs += [
+            (self.positive.sums[i], self.positive.counts[i]) for i in sorted(self.positive.counts)
+        ]
         if limit is not None and len(pairs) > limit:
             pairs = _merge_neighbours(pairs, self.count, limit)
         return [(total / count, count) for total, count in pairs]
@@ -305,8 +319,11 @@ def _between(low: float, high: float, share: float) -> float:
     if high < 0.0 and low > -math.inf:
         return float(-_between(-high, -low, 1.0 - share))
     # A bucket that reaches to 0 or past the largest float; min and max will clamp.
-    return low + (high - low) * share if math.isfinite(low) and math.isfinite(high) else (
-        high if math.isinf(low) else low)
+    return (
+        low + (high - low) * share
+        if math.isfinite(low) and math.isfinite(high)
+        else (high if math.isinf(low) else low)
+    )
 
 
 def _merge_neighbours(

@@ -21,8 +21,15 @@ def encode(histogram: ExponentialHistogram) -> bytes:
     """Return the bytes of a histogram."""
     out = bytearray(
         _HEAD.pack(
-            _VERSION, histogram.scale, histogram.max_buckets, histogram.count,
-            histogram.zero_count, histogram.rejected, histogram.sum, histogram.min, histogram.max,
+            _VERSION,
+            histogram.scale,
+            histogram.max_buckets,
+            histogram.count,
+            histogram.zero_count,
+            histogram.rejected,
+            histogram.sum,
+            histogram.min,
+            histogram.max,
         )
     )
     for buckets in (histogram.positive, histogram.negative):
@@ -46,8 +53,17 @@ def decode(histogram: ExponentialHistogram, data: bytes) -> None:
     """
     try:
         head = _HEAD.unpack_from(data)
-        (version, histogram.scale, histogram.max_buckets, histogram.count, histogram.zero_count,
-         histogram.rejected, histogram.sum, histogram.min, histogram.max) = head
+        (
+            version,
+            histogram.scale,
+            histogram.max_buckets,
+            histogram.count,
+            histogram.zero_count,
+            histogram.rejected,
+            histogram.sum,
+            histogram.min,
+            histogram.max,
+        ) = head
         if version != _VERSION:
             raise ValueError(f"histogram bytes have version {version}; this reads {_VERSION}")
         at = _HEAD.size
@@ -56,9 +72,12 @@ def decode(histogram: ExponentialHistogram, data: bytes) -> None:
     except (struct.error, IndexError) as exc:
         raise ValueError("histogram bytes are cut off") from exc
     inside = sum(histogram.positive.counts.values()) + sum(histogram.negative.counts.values())
-    if at != len(data) or inside + histogram.zero_count != histogram.count or not all(
-        map(math.isfinite, head[6:])
-    ) or not -10 <= histogram.scale <= 20:
+    if (
+        at != len(data)
+        or inside + histogram.zero_count != histogram.count
+        or not all(map(math.isfinite, head[6:]))
+        or not -10 <= histogram.scale <= 20
+    ):
         raise ValueError("histogram bytes contradict themselves")
 
 

@@ -37,7 +37,7 @@ def _import_pyformance() -> types.ModuleType:
         try:
             import pyformance.meters
             import pyformance.registry
-            import pyformance.reporters.reporter
+            import pyformance.reporters.reporter  # noqa: F401 - so that all three are loaded
         finally:
             if real is None:
                 del sys.modules["pkg_resources"]

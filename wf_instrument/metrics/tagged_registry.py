@@ -32,7 +32,7 @@ TagMapping = Mapping[str, str]
 class TaggedRegistry(MetricsRegistry):
     """Makes and finds metrics by key and tags; otherwise a pyformance registry."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - pyformance's own
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._making = threading.RLock()
         self._encoded: dict[tuple[str, frozenset[tuple[str, str]]], str] = {}
@@ -52,7 +52,7 @@ class TaggedRegistry(MetricsRegistry):
     def gauge(
         self,
         key: str,
-        gauge: Any = None,  # noqa: ANN401 - a Gauge, a callable or None
+        gauge: Any = None,
         default: float = float("nan"),
         tags: TagMapping | None = None,
     ) -> Gauge:

@@ -11,12 +11,14 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wf_instrument.metrics.histogram import ExponentialHistogram
 from wf_instrument.metrics.pyformance_shim import Histogram, MetricsRegistry
 from wf_instrument.metrics.tagged_registry import TaggedRegistry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 __all__ = ["MAX_CENTROIDS", "Distribution", "WavefrontHistogram", "get", "wavefront_histogram"]
 
@@ -130,8 +132,9 @@ class WavefrontHistogram(Histogram):
     def _take(self, wanted: Callable[[int], bool]) -> list[tuple[int, ExponentialHistogram]]:
         with self._lock:
             self._fold()
-            return [(minute, self._bins.pop(minute)) for minute in sorted(self._bins)
-                    if wanted(minute)]
+            return [
+                (minute, self._bins.pop(minute)) for minute in sorted(self._bins) if wanted(minute)
+            ]
 
     def _past(self) -> ExponentialHistogram:
         minute = self._minute()

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wf_instrument.errors import ConfigError
-from wf_instrument.metrics.histogram import ExponentialHistogram
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from wf_instrument.identity import Identity
+    from wf_instrument.metrics.histogram import ExponentialHistogram
     from wf_instrument.reporting.reporter_url import ReporterUrl
     from wf_instrument.reporting.snapshot import Snapshot
     from wf_instrument.settings import Settings

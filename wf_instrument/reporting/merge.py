@@ -36,7 +36,9 @@ def merge_snapshots(earlier: Snapshot, later: Snapshot) -> Snapshot:
         started_ns=earlier.started_ns,
         requests=_requests(earlier.requests, later.requests),
         in_flight=_latest(earlier.in_flight, later.in_flight, _in_flight_key),
-        total_in_flight=tuple({**dict(earlier.total_in_flight), **dict(later.total_in_flight)}.items()),
+        total_in_flight=tuple(
+            {**dict(earlier.total_in_flight), **dict(later.total_in_flight)}.items()
+        ),
         unmatched=_unmatched(earlier.unmatched, later.unmatched),
         points=_points(earlier.points, later.points),
         distributions=_distributions(earlier.distributions, later.distributions),

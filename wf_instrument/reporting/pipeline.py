@@ -174,15 +174,13 @@ class Pipeline:
                 if not self._wake_requested:
                     state.wait(self._until_next_tick())
                 rest_s = last_s + _MIN_TICK_S - time.monotonic()
-                if rest_s > 0 and not self._closed:
-                    state.wait_for(lambda: self._closed, rest_s)
-                if self._closed:
+                if state.wait_for(lambda: self._closed, max(rest_s, 0.0)):
                     return
                 self._wake_requested = False
             last_s = time.monotonic()
             try:
                 self._tick(force=False)
-            except Exception as error:  # noqa: BLE001 - the thread must outlive any mistake
+            except Exception as error:  # noqa: BLE001 - the border to reporters of others
                 caught("pipeline.tick", error)
 
     def _until_next_tick(self) -> float:
@@ -207,7 +205,7 @@ class Pipeline:
         for producer in self._producers:
             try:
                 producer.drain_into(draft)
-            except Exception as error:  # noqa: BLE001 - one producer must not stop the others
+            except Exception as error:  # noqa: BLE001 - the border to reporters of others
                 caught("pipeline.drain", error)
         draft.self_points += self._self_points()
         started_ns, self._started_ns = self._started_ns, time.time_ns()
@@ -246,9 +244,7 @@ class Pipeline:
         slot.last_success_s = time.time()
         if taken < offered:
             slot.refused += offered - taken
-            self._log.warning(
-                slot.name, "reporter %s refused %d data", slot.name, offered - taken
-            )
+            self._log.warning(slot.name, "reporter %s refused %d data", slot.name, offered - taken)
 
     def _failed(self, slot: _Slot, error: Exception) -> bool:
         slot.failures += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from wf_instrument.guard import caught
@@ -13,6 +13,8 @@ from wf_instrument.metrics.wavefront_histogram import WavefrontHistogram
 from wf_instrument.reporting.snapshot import MinuteDistribution, Point, PointKind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
     from wf_instrument.metrics.pyformance_shim import MetricsRegistry
     from wf_instrument.reporting.snapshot import SnapshotDraft, Tags
 
@@ -66,17 +68,17 @@ class RegistryProducer:
         """
         registry = self._registry
         for key, counter in _items(registry._counters):  # noqa: SLF001 - pyformance gives no metric objects otherwise
-            self._guarded(draft, key, lambda c=counter: self._counter(c))
+            self._guarded(draft, key, partial(self._counter, counter))
         for key, gauge in _items(registry._gauges):  # noqa: SLF001 - as above
-            self._guarded(draft, key, lambda g=gauge: [("value", g.get_value(), "gauge")])
+            self._guarded(draft, key, partial(self._gauge, gauge))
         for key, meter in _items(registry._meters):  # noqa: SLF001 - as above
-            self._guarded(draft, key, lambda m=meter: self._meter(m))
+            self._guarded(draft, key, partial(self._meter, meter))
         for metrics in (registry._timers, registry._histograms):  # noqa: SLF001 - as above
             for key, metric in _items(metrics):
                 if isinstance(metric, WavefrontHistogram):
                     self._distributions(draft, key, metric, current_minute)
                 else:
-                    self._guarded(draft, key, lambda m=metric: self._statistics(m))
+                    self._guarded(draft, key, partial(self._statistics, metric))
 
     def _guarded(
         self,
@@ -103,20 +105,24 @@ class RegistryProducer:
             caught("registry", error)
 
     @staticmethod
-    def _counter(counter: Any) -> list[tuple[str, object, PointKind]]:  # noqa: ANN401 - untyped
+    def _counter(counter: Any) -> list[tuple[str, object, PointKind]]:
         if isinstance(counter, DeltaCounter):
             change = counter.take()
             return [("count", change, "delta")] if change else []
         return [("count", counter.get_count(), "counter")]
 
     @staticmethod
-    def _meter(meter: Any) -> Iterator[tuple[str, object, PointKind]]:  # noqa: ANN401 - untyped
+    def _gauge(gauge: Any) -> list[tuple[str, object, PointKind]]:
+        return [("value", gauge.get_value(), "gauge")]
+
+    @staticmethod
+    def _meter(meter: Any) -> Iterator[tuple[str, object, PointKind]]:
         yield "count", meter.get_count(), "counter"
         for name, method in _RATES:
             yield name, getattr(meter, method)(), "gauge"
 
     @staticmethod
-    def _statistics(metric: Any) -> Iterator[tuple[str, object, PointKind]]:  # noqa: ANN401 - untyped
+    def _statistics(metric: Any) -> Iterator[tuple[str, object, PointKind]]:
         count = metric.get_count()
         yield "count", count, "counter"
         if not count:

@@ -105,8 +105,11 @@ class ReporterUrl:
         except ValueError:
             value = math.nan
         if not minimum <= value <= maximum or math.isinf(value):
-            limit = f"from {minimum:g} to {maximum:g}" if maximum < math.inf else (
-                f"of at least {minimum:g}")
+            limit = (
+                f"from {minimum:g} to {maximum:g}"
+                if maximum < math.inf
+                else (f"of at least {minimum:g}")
+            )
             raise ConfigError(
                 f"reporter URL {self}: parameter {name}={text!r} should be a number {limit}"
             )

@@ -200,8 +200,9 @@ class Snapshot:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing in it that a backend would keep."""
-        return not (self.requests or self.in_flight or self.points or self.distributions
-                    or self.spans)
+        return not (
+            self.requests or self.in_flight or self.points or self.distributions or self.spans
+        )
 
 
 @dataclass(slots=True)

@@ -7,13 +7,15 @@ Fork: sockets are not shared with the child, which makes a pool of its own.
 from __future__ import annotations
 
 import gzip
-from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import urllib3
 
 from wf_instrument.errors import ConfigError, SendError
 from wf_instrument.forking import reset_after_fork
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["HttpTransport", "is_loopback"]
 
@@ -39,9 +41,7 @@ class HttpTransport:
     def __init__(self, server: str, token: str | None = None) -> None:
         url = urllib3.util.parse_url(server)
         if token and url.scheme != "https" and not is_loopback(url.host or ""):
-            raise ConfigError(
-                f"a token for {url.host!r} would travel over plain http; use https"
-            )
+            raise ConfigError(f"a token for {url.host!r} would travel over plain http; use https")
         self.server = server.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._reset()

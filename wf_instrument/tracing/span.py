@@ -156,7 +156,7 @@ class WavefrontSpan(opentracing.Span):  # type: ignore[misc]  # opentracing ship
         moment_ns = to_ns(timestamp)
         try:
             pairs = list(key_values.items())[:_MAX_TAGS]
-        except Exception as error:  # noqa: BLE001 - fields are the application's
+        except Exception as error:  # noqa: BLE001 - the span is worth more than its tags
             caught("tracing.log_kv", error)
             return self
         fields = tuple((text_of(key), text_of(value, _MAX_STACK)) for key, value in pairs)

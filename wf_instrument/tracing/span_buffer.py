@@ -68,7 +68,7 @@ class SpanBuffer:
         for span in part:
             try:
                 draft.spans.append(span.to_span_data())
-            except Exception as error:  # noqa: BLE001, PERF203 - one span must not cost the others
+            except Exception as error:  # noqa: BLE001 - one span must not cost the others
                 caught("tracing.span_data", error)
 
     def get_failure_count(self) -> int:

@@ -200,7 +200,7 @@ class WavefrontTracer(opentracing.Tracer):  # type: ignore[misc]  # opentracing 
         """
         try:
             return self.registry.extract(opentracing.Format.HTTP_HEADERS, pairs)
-        except Exception as error:  # noqa: BLE001 - propagators may be the user's
+        except Exception as error:  # noqa: BLE001 - samplers may be the user's
             caught("tracing.extract", error)
             return None
 
@@ -212,7 +212,7 @@ class WavefrontTracer(opentracing.Tracer):  # type: ignore[misc]  # opentracing 
         if reporter is not None:
             try:
                 reporter.report(span)
-            except Exception as error:  # noqa: BLE001 - reporters may be the user's
+            except Exception as error:  # noqa: BLE001 - samplers may be the user's
                 caught("tracing.reporter", error)
 
     def close(self) -> None:
@@ -220,7 +220,7 @@ class WavefrontTracer(opentracing.Tracer):  # type: ignore[misc]  # opentracing 
         if self.reporter is not None:
             try:
                 self.reporter.close()
-            except Exception as error:  # noqa: BLE001 - as above
+            except Exception as error:  # noqa: BLE001 - samplers may be the user's
                 caught("tracing.reporter", error)
 
     def _early_decision(self, operation_name: str, trace_id: int) -> bool | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Coroutine, Generator
 from threading import get_ident
 from time import thread_time_ns
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine, Generator
+
     from wf_instrument.web.request import RequestRecord
 
 __all__ = ["metered"]
@@ -17,9 +18,7 @@ _T = TypeVar("_T")
 
 
 @types.coroutine
-def metered(
-    coroutine: Coroutine[Any, Any, _T], request: RequestRecord
-) -> Generator[Any, Any, _T]:
+def metered(coroutine: Coroutine[Any, Any, _T], request: RequestRecord) -> Generator[Any, Any, _T]:
     """Drive `coroutine`, adding the CPU time of its steps to the request.
 
     Steps in the request's own thread are not added: its thread clock already counts them.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterable
 from threading import get_ident
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +11,8 @@ from wf_instrument.guard import caught
 from wf_instrument.web.series import ABSENT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from wf_instrument.reporting.snapshot import Outcome
     from wf_instrument.tracing.span import WavefrontSpan
     from wf_instrument.web.recorder import Recorder
@@ -114,9 +115,7 @@ class RequestRecord:
                 cell = handle.cell(status, outcome, name)
             samples = cell.samples
             ttfb_ns = self.first_byte_ns - self.started_mono_ns if self.first_byte_ns else ABSENT
-            samples.append(
-                (latency_ns, cpu_ns, ttfb_ns, self.request_bytes, self.response_bytes)
-            )
+            samples.append((latency_ns, cpu_ns, ttfb_ns, self.request_bytes, self.response_bytes))
             if self.queued_ns >= 0:
                 cell.queued_ns.append(self.queued_ns)
             # After the append: a drain that unlisted the cell before it may not have seen it.

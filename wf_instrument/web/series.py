@@ -73,8 +73,17 @@ class RouteHandle:
         cells: By status, or by (status, outcome, error type) for what ended abnormally.
     """
 
-    __slots__ = ("cells", "framework", "func", "method", "module", "protocol", "route",
-                 "route_object", "scheme")
+    __slots__ = (
+        "cells",
+        "framework",
+        "func",
+        "method",
+        "module",
+        "protocol",
+        "route",
+        "route_object",
+        "scheme",
+    )
 
     def __init__(
         self,

@@ -100,7 +100,7 @@ class WsgiTelemetry:
             del environ[REQUEST_KEY]
             return self(environ, start_response)
 
-        def start(status: str, headers: Headers, *exc_info: Any) -> Callable[[bytes], object]:  # noqa: ANN401
+        def start(status: str, headers: Headers, *exc_info: Any) -> Callable[[bytes], object]:
             try:
                 outer.name_route(self.recorder, self.route_of(environ))
             except Exception as error:  # noqa: BLE001 - the border to the application
@@ -157,7 +157,10 @@ class WsgiRequest(RequestRecord):
         self.span = tracer.start_request_span(self.method, parent, self.started_ns, self)
 
     def start_response(
-        self, status: str, headers: Headers, *exc_info: Any  # noqa: ANN401 - WSGI's own triple
+        self,
+        status: str,
+        headers: Headers,
+        *exc_info: Any,
     ) -> Callable[[bytes], object]:
         """Note status and route, then let the server begin the response."""
         try:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from wf_instrument.web.request import RequestRecord
 
 __all__ = ["CountedInput"]
@@ -14,11 +15,11 @@ __all__ = ["CountedInput"]
 class CountedInput:
     """A `wsgi.input` that behaves like the server's own and adds what is read to the record."""
 
-    def __init__(self, stream: Any, request: RequestRecord) -> None:  # noqa: ANN401 - duck-typed
+    def __init__(self, stream: Any, request: RequestRecord) -> None:
         self._stream = stream
         self._request = request
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever else the server offers
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
     def __iter__(self) -> Iterator[bytes]:
@@ -40,7 +41,7 @@ class CountedInput:
             self._count(line)
         return lines  # type: ignore[no-any-return]  # as the server gave them
 
-    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any writable buffer
+    def readinto(self, buffer: Any) -> int:
         """Read into a buffer like the server's stream."""
         size: int = self._stream.readinto(buffer)
         self._request.request_bytes += size or 0

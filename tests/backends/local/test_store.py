@@ -8,20 +8,23 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import request_row, snapshot, span
 
+from samples import request_row, snapshot, span
 from wf_instrument.backends.local import LocalReporter, StoreReader, default_path, from_url
 from wf_instrument.errors import ConfigError, StoreError
 from wf_instrument.identity import ApplicationTags, Identity
 from wf_instrument.reporting.reporter_url import ReporterUrl
 from wf_instrument.reporting.snapshot import InFlight, MinuteDistribution, Point, UnmatchedPath
 from wf_instrument.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 IDENTITY = Identity(ApplicationTags("app", "service"), "host-1")
 
@@ -138,9 +141,7 @@ reporter.close(30)
     reader.close()
 
 
-def test_the_store_is_private_to_its_user(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_store_is_private_to_its_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     shared = tmp_path / "wf-instrument"
     shared.mkdir(mode=0o755)
@@ -255,9 +256,7 @@ def test_a_forked_child_writes_with_a_connection_of_its_own(
         code = 1
         try:
             child = IDENTITY.in_child()
-            reporter.report(
-                snapshot(requests=[request_row("/child", 200, [0.1])], identity=child)
-            )
+            reporter.report(snapshot(requests=[request_row("/child", 200, [0.1])], identity=child))
             code = 0 if reporter.flush(10) else 1
         finally:
             os._exit(code)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-import flask
 import pytest
-from flask_site import empty_site
-from loopback import LoopbackReceiver
+from wf_instrument.integrations.flask import FlaskTracing, instrument_app
 
 import wf_instrument
+from flask_site import empty_site
+from loopback import LoopbackReceiver
 from wf_instrument import ApplicationTags
 from wf_instrument.backends.wavefront import (
     WavefrontDirectReporter,
     WavefrontProxyReporter,
     WavefrontSpanReporter,
 )
-from wf_instrument.integrations.flask import FlaskTracing, instrument_app
 from wf_instrument.tracing import WavefrontTracer
+
+if TYPE_CHECKING:
+    import flask
 
 TAGS = ApplicationTags(
     application="Ordering",
@@ -27,8 +30,12 @@ TAGS = ApplicationTags(
     custom_tags=[("location", "Oregon"), ("env", "Staging")],
 )
 FULL = {
-    "application": "Ordering", "service": "styling", "cluster": "us-west-1", "shard": "primary",
-    "location": "Oregon", "env": "Staging",
+    "application": "Ordering",
+    "service": "styling",
+    "cluster": "us-west-1",
+    "shard": "primary",
+    "location": "Oregon",
+    "env": "Staging",
 }
 FUNC = {"flask.func": "make_shirts"}
 R = "flask.response.style.path-id.make"
@@ -189,7 +196,9 @@ def test_cumulative_counters_go_on_while_deltas_start_again(proxy: LoopbackRecei
         line.split()[1] for line in proxy.lines("f=wavefront") if "200.cumulative.count" in line
     ]
     deltas = [
-        line.split()[1] for line in proxy.lines("f=wavefront") if "GET.200.aggregated_per_shard" in line
+        line.split()[1]
+        for line in proxy.lines("f=wavefront")
+        if "GET.200.aggregated_per_shard" in line
     ]
     assert (counts, deltas) == (["1.0", "2.0"], ["1.0", "1.0"])
 

@@ -6,16 +6,18 @@ Threads: any; each has a connection of its own, opened at its first call.
 from __future__ import annotations
 
 import json
-import sqlite3
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wf_instrument.backends.local.schema import SLOT_S, connect
 from wf_instrument.metrics.histogram import ExponentialHistogram
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+    from pathlib import Path
 
 __all__ = [
     "ProcessRow",
@@ -148,9 +150,18 @@ class StoreReader:
         """Return a row a route and method, the busiest first."""
         rows: dict[tuple[str, str | None, str | None, str], _Totals] = {}
         first_s = last_s = None
-        for slot_s, framework, route, func, method, status, is_error, count, latency, cpu in (
-            self._slots(since_s, until_s)
-        ):
+        for (
+            slot_s,
+            framework,
+            route,
+            func,
+            method,
+            status,
+            is_error,
+            count,
+            latency,
+            cpu,
+        ) in self._slots(since_s, until_s):
             totals = rows.setdefault((framework, route, func, method), _Totals())
             totals.count += count
             totals.errors += count if is_error else 0
@@ -227,8 +238,14 @@ class StoreReader:
             known = dict(json.loads(tags))
             summaries.append(
                 TraceSummary(
-                    trace_id, span_id, name, start_ns / 1e9, duration_ns / 1e9, bool(is_error),
-                    known.get("http.method"), known.get("http.route"),
+                    trace_id,
+                    span_id,
+                    name,
+                    start_ns / 1e9,
+                    duration_ns / 1e9,
+                    bool(is_error),
+                    known.get("http.method"),
+                    known.get("http.route"),
                     known.get("http.status_code"),
                 )
             )
@@ -243,8 +260,15 @@ class StoreReader:
         )
         return [
             StoredSpan(
-                row[0], row[1], tuple(json.loads(row[2])), tuple(json.loads(row[3])), row[4],
-                row[5] / 1e9, row[6] / 1e9, bool(row[7]), _pairs(json.loads(row[8])),
+                row[0],
+                row[1],
+                tuple(json.loads(row[2])),
+                tuple(json.loads(row[3])),
+                row[4],
+                row[5] / 1e9,
+                row[6] / 1e9,
+                bool(row[7]),
+                _pairs(json.loads(row[8])),
                 tuple((at, _pairs(fields)) for at, fields in json.loads(row[9])),
             )
             for row in rows

@@ -103,9 +103,7 @@ class LocalReporter:
     def flush(self, timeout_s: float) -> bool:
         """Wait until everything queued is in the store."""
         with self._state:
-            return self._state.wait_for(
-                lambda: not self._queue and not self._is_writing, timeout_s
-            )
+            return self._state.wait_for(lambda: not self._queue and not self._is_writing, timeout_s)
 
     def close(self, timeout_s: float) -> None:
         """Write what is queued and end the thread; a second call does nothing."""

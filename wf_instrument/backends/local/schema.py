@@ -7,10 +7,12 @@ quantile over any window is one merge of rows.
 from __future__ import annotations
 
 import sqlite3
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wf_instrument.errors import StoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["SLOT_S", "connect", "create"]
 

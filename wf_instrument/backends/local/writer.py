@@ -9,13 +9,14 @@ Loss: none while the store can be written; what cannot is kept and written with 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wf_instrument.backends.local.schema import SLOT_S, create
 from wf_instrument.reporting.merge import merge_requests
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from wf_instrument.metrics.histogram import ExponentialHistogram
     from wf_instrument.reporting.snapshot import RequestInterval, RequestKey, Snapshot, Tags
     from wf_instrument.tracing.span_data import SpanData
@@ -107,9 +108,16 @@ class StoreWriter:
             row = self._rows[slot_s, key]
             rows.append(
                 (
-                    slot_s, self._series_id(key), instance_id, row.count, row.latency.to_bytes(),
-                    _bytes(row.cpu), _bytes(row.ttfb), _bytes(row.queued),
-                    _bytes(row.request_bytes), _bytes(row.response_bytes),
+                    slot_s,
+                    self._series_id(key),
+                    instance_id,
+                    row.count,
+                    row.latency.to_bytes(),
+                    _bytes(row.cpu),
+                    _bytes(row.ttfb),
+                    _bytes(row.queued),
+                    _bytes(row.request_bytes),
+                    _bytes(row.response_bytes),
                 )
             )
         self._connection.executemany(
@@ -121,8 +129,18 @@ class StoreWriter:
         if known is not None:
             return known
         columns = (
-            key.framework, key.route, key.func, key.module, key.method, key.status, key.scheme,
-            key.protocol, key.outcome, key.error_type, int(key.is_error), _json(key.dimensions),
+            key.framework,
+            key.route,
+            key.func,
+            key.module,
+            key.method,
+            key.status,
+            key.scheme,
+            key.protocol,
+            key.outcome,
+            key.error_type,
+            int(key.is_error),
+            _json(key.dimensions),
         )
         text = json.dumps(columns)
         self._connection.execute(
@@ -144,21 +162,29 @@ class StoreWriter:
             "INSERT INTO processes VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (instance_id)"
             " DO UPDATE SET last_s = excluded.last_s, total_in_flight = excluded.total_in_flight",
             (
-                identity.instance_id, identity.pid, _text(identity.source),
+                identity.instance_id,
+                identity.pid,
+                _text(identity.source),
                 json.dumps(identity.tags.get_as_list()),
                 sum(count for _, count in snapshot.total_in_flight),
-                snapshot.started_ns / 1e9, now_s,
+                snapshot.started_ns / 1e9,
+                now_s,
             ),
         )
         # Routes that no longer have requests are reported once with 0 and then no more.
-        connection.execute(
-            "DELETE FROM in_flight WHERE instance_id = ?", (identity.instance_id,)
-        )
+        connection.execute("DELETE FROM in_flight WHERE instance_id = ?", (identity.instance_id,))
         connection.executemany(
             "INSERT INTO in_flight VALUES (?, ?, ?, ?, ?, ?, ?)",
             [
-                (identity.instance_id, row.framework, _text(row.route), _text(row.func),
-                 row.method, row.count, now_s)
+                (
+                    identity.instance_id,
+                    row.framework,
+                    _text(row.route),
+                    _text(row.func),
+                    row.method,
+                    row.count,
+                    now_s,
+                )
                 for row in snapshot.in_flight
                 if row.count
             ],
@@ -170,10 +196,14 @@ class StoreWriter:
             " duration_ns, is_error, is_root, tags, logs) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
-                    f"{span.trace_id:032x}", f"{span.span_id:016x}",
+                    f"{span.trace_id:032x}",
+                    f"{span.span_id:016x}",
                     _json([f"{parent:016x}" for _, parent in span.parents]),
                     _json([f"{other:016x}" for _, other in span.follows_from]),
-                    _text(span.name), span.start_ns, span.duration_ns, int(span.is_error),
+                    _text(span.name),
+                    span.start_ns,
+                    span.duration_ns,
+                    int(span.is_error),
                     int(("span.kind", "server") in span.tags or not span.parents),
                     _json(span.tags),
                     _json([[log.timestamp_us, log.fields] for log in span.logs]),
@@ -204,7 +234,12 @@ class StoreWriter:
         )
 
     def _write_distribution(
-        self, instance_id: str, name: str, tags: Tags, minute_s: int, histogram: ExponentialHistogram
+        self,
+        instance_id: str,
+        name: str,
+        tags: Tags,
+        minute_s: int,
+        histogram: ExponentialHistogram,
     ) -> None:
         """Add to the row, which this process alone writes."""
         from wf_instrument.metrics.histogram import ExponentialHistogram
@@ -241,12 +276,15 @@ class StoreWriter:
                 connection.execute(f"PRAGMA {name}").fetchone()[0]
                 for name in ("page_count", "freelist_count", "page_size")
             )
-            first, last = connection.execute("SELECT min(slot_s), max(slot_s) FROM slots").fetchone()
+            first, last = connection.execute(
+                "SELECT min(slot_s), max(slot_s) FROM slots"
+            ).fetchone()
             if (pages - free) * size <= self._max_bytes or first is None or first == last:
                 break
             self._trim_before(first + max(SLOT_S, (last - first) * 0.2))
             connection.execute(
-                "DELETE FROM spans WHERE id <= (SELECT min(id) + (max(id) - min(id)) / 5 FROM spans)"
+                "DELETE FROM spans WHERE id <="
+                " (SELECT min(id) + (max(id) - min(id)) / 5 FROM spans)"
             )
         connection.execute("PRAGMA incremental_vacuum(2000)")
 

@@ -6,7 +6,6 @@ Threads: any; see `wf_instrument.sender.batch_sender`, which does the waiting an
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from wf_instrument.backends.wavefront.lines import histogram_to_line_data, metric_to_line_data
@@ -22,6 +21,7 @@ from wf_instrument.sender.transport import HttpTransport
 
 if TYPE_CHECKING:
     import uuid
+    from collections.abc import Iterable, Mapping, Sequence
 
     from wf_instrument.tracing.span_data import SpanLog
 
@@ -139,8 +139,17 @@ class WavefrontClient:
     ) -> None:
         """Queue a span and its logs. Raises as `send_metric`."""
         line = tracing_span_to_line_data(
-            name, start_millis, duration_millis, source, trace_id, span_id, parents, follows_from,
-            tags, span_logs, self.default_source,
+            name,
+            start_millis,
+            duration_millis,
+            source,
+            trace_id,
+            span_id,
+            parents,
+            follows_from,
+            tags,
+            span_logs,
+            self.default_source,
         )
         self._put("spans", line)
         if span_logs:

@@ -6,9 +6,12 @@ Source:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from wf_instrument.backends.wavefront.text import is_blank, sanitize, sanitize_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = ["histogram_to_line_data", "metric_to_line_data", "tags_to_text"]
 

@@ -6,7 +6,6 @@ Threads: pyformance's loop thread, if `start` is called; otherwise the caller's.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -21,6 +20,8 @@ from wf_instrument.reporting.registry_producer import RegistryProducer
 from wf_instrument.reporting.snapshot import Point, SnapshotDraft
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from typing_extensions import Self
 
     from wf_instrument.identity import Identity
@@ -54,13 +55,15 @@ class WavefrontReporter(Reporter):
         source: str = "wavefront-pyformance",
         registry: MetricsRegistry | None = None,
         reporting_interval: float = 60,
-        clock: Any = None,  # noqa: ANN401 - as pyformance has it
+        clock: Any = None,
         prefix: str = "",
         tags: Mapping[str, str] | None = None,
         enable_runtime_metrics: bool = False,
     ) -> None:
         if enable_runtime_metrics:
-            raise ConfigError("enable_runtime_metrics=True: this version reports none; leave it out")
+            raise ConfigError(
+                "enable_runtime_metrics=True: this version reports none; leave it out"
+            )
         super().__init__(
             MetricsRegistry() if registry is None else registry, reporting_interval, clock
         )
@@ -124,15 +127,19 @@ class WavefrontReporter(Reporter):
         RegistryProducer(registry, self.prefix).drain_into(draft, current_minute=current_minute)
         client = self.wavefront_client
         for point in draft.points:
-            self._send(lambda p=point: self._send_point(p, at_s))
+            self._send(self._send_point, point, at_s)
         granularities = self.histogram_granularity or {MINUTE}
         for row in draft.distributions:
             pairs = row.histogram.centroids(MAX_CENTROIDS)
             tags = {**self.tags, **dict(row.tags)}
             self._send(
-                lambda r=row, p=pairs, t=tags: client.send_distribution(
-                    r.name, p, granularities, r.minute_s, self.source, t
-                )
+                client.send_distribution,
+                row.name,
+                pairs,
+                granularities,
+                row.minute_s,
+                self.source,
+                tags,
             )
 
     def _send_point(self, point: Point, at_s: int) -> None:
@@ -143,9 +150,9 @@ class WavefrontReporter(Reporter):
             self.wavefront_client.send_metric(point.name, point.value, at_s, self.source, tags)
 
     @staticmethod
-    def _send(send: Any) -> None:  # noqa: ANN401 - a callable without arguments
+    def _send(send: Callable[..., None], *arguments: object) -> None:
         try:
-            send()
+            send(*arguments)
         except QueueFullError:
             pass  # counted and logged by the client
         except ValueError as error:
@@ -162,7 +169,7 @@ class WavefrontProxyReporter(WavefrontReporter):
         source: str = "wavefront-pyformance",
         registry: MetricsRegistry | None = None,
         reporting_interval: float = 60,
-        clock: Any = None,  # noqa: ANN401 - as pyformance has it
+        clock: Any = None,
         prefix: str = "proxy.",
         tags: Mapping[str, str] | None = None,
         enable_runtime_metrics: bool = False,
@@ -191,7 +198,7 @@ class WavefrontDirectReporter(WavefrontReporter):
         source: str = "wavefront-pyformance",
         registry: MetricsRegistry | None = None,
         reporting_interval: float = 60,
-        clock: Any = None,  # noqa: ANN401 - as pyformance has it
+        clock: Any = None,
         prefix: str = "direct.",
         tags: Mapping[str, str] | None = None,
         enable_runtime_metrics: bool = False,
@@ -208,5 +215,3 @@ class WavefrontDirectReporter(WavefrontReporter):
         self.wavefront_client = WavefrontClient(
             server, token, enable_internal_metrics=enable_internal_metrics
         )
-
-

@@ -22,9 +22,7 @@ DEFAULT_PROXY_PORT: Final = 2878
 _PARAMETERS: Final = ("token_file", "max_queue_size", "batch_size", "flush_interval")
 
 
-def from_url(
-    url: ReporterUrl, identity: Identity, settings: Settings
-) -> WavefrontPipelineReporter:
+def from_url(url: ReporterUrl, identity: Identity, settings: Settings) -> WavefrontPipelineReporter:
     """Make the reporter of `wavefront://host:2878` (or `proxy://`), or `wavefront+https://TOKEN@host`.
 
     Parameters: `max_queue_size`, `batch_size`, `flush_interval` in seconds; for direct ingestion

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from wf_instrument.backends.wavefront.histogram_granularity import MINUTE
@@ -23,7 +22,7 @@ from wf_instrument.metrics.histogram import ExponentialHistogram
 from wf_instrument.metrics.wavefront_histogram import MAX_CENTROIDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from wf_instrument.backends.wavefront.client import WavefrontClient
     from wf_instrument.identity import Identity
@@ -100,14 +99,14 @@ class WavefrontPipelineReporter:
             self._newest_s = max(self._newest_s, at_s)
             taken = self._requests(snapshot, at_s)
             self._in_flight(snapshot, at_s)
-            taken += sum(self._put(lambda p=point: self._point(p, at_s)) for point in snapshot.points)
+            taken += sum([self._put(self._point, point, at_s) for point in snapshot.points])
             for row in snapshot.distributions:
                 self._keep((row.name, row.tags), row.minute_s, row.histogram)
             taken += len(snapshot.distributions)
             self._send_minutes(before_s=at_s // 60 * 60)
         if not self._send_spans:
             return taken + len(snapshot.spans)
-        return taken + sum(self._put(lambda s=span: self._span(s)) for span in snapshot.spans)
+        return taken + sum(self._put(self._span, span) for span in snapshot.spans)
 
     def flush(self, timeout_s: float) -> bool:
         """Send the current minute's distributions too, and wait until all has left."""
@@ -141,11 +140,9 @@ class WavefrontPipelineReporter:
         for wire, amount in counters.items():
             total = self._totals[wire] = self._totals.get(wire, 0.0) + amount
             name, tags = wire
-            self._put(lambda n=name, v=total, t=tags: self.client.send_metric(
-                n, v, at_s, source, dict(t)))
+            self._put(self.client.send_metric, name, total, at_s, source, dict(tags))
         for (name, tags), amount in deltas.items():
-            self._put(lambda n=name, v=amount, t=tags: self.client.send_delta_counter(
-                n, v, PROVIDED_SOURCE, dict(t)))
+            self._put(self.client.send_delta_counter, name, amount, PROVIDED_SOURCE, dict(tags))
         return 0 if self.refused > refused_before else len(snapshot.requests)
 
     def _named(self, key: RequestKey) -> list[tuple[Series, _Wire]]:
@@ -171,8 +168,7 @@ class WavefrontPipelineReporter:
                 series = self._hierarchy.of_total_in_flight(framework)
                 gauges[_wire(series.name, series.tags)] = count
         for (name, tags), value in gauges.items():
-            self._put(lambda n=name, v=value, t=tags: self.client.send_metric(
-                n, v, at_s, self._identity.source, dict(t)))
+            self._put(self.client.send_metric, name, value, at_s, self._identity.source, dict(tags))
 
     def _keep(
         self, wire: _Wire, minute_s: int, values: ExponentialHistogram, factor: float = 1.0
@@ -189,8 +185,15 @@ class WavefrontPipelineReporter:
         for key in done:
             (name, tags), minute_s = key
             pairs = self._open.pop(key).centroids(MAX_CENTROIDS)
-            self._put(lambda n=name, p=pairs, m=minute_s, t=tags: self.client.send_distribution(
-                n, p, self._granularities, m, self._identity.source, dict(t)))
+            self._put(
+                self.client.send_distribution,
+                name,
+                pairs,
+                self._granularities,
+                minute_s,
+                self._identity.source,
+                dict(tags),
+            )
 
     def _point(self, point: Point, at_s: int) -> None:
         tags = {**dict(self._identity.tags.get_as_list()), **dict(point.tags)}
@@ -202,10 +205,10 @@ class WavefrontPipelineReporter:
     def _span(self, span: SpanData) -> None:
         send_span_data(self.client, span, self._identity.source)
 
-    def _put(self, send: Callable[[], None]) -> int:
+    def _put(self, send: Callable[..., None], *arguments: object) -> int:
         """Return 1 when a datum was queued or was no good, 0 when it was refused."""
         try:
-            send()
+            send(*arguments)
         except QueueFullError:
             self.refused += 1
             return 0

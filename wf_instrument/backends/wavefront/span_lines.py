@@ -7,13 +7,14 @@ Source:
 from __future__ import annotations
 
 import json
-import uuid
-from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from wf_instrument.backends.wavefront.text import is_blank, sanitize, sanitize_value
 
 if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Iterable, Mapping, Sequence
+
     from wf_instrument.tracing.span_data import SpanLog
 
 __all__ = ["SPAN_LOG_KEY", "span_log_to_line_data", "tracing_span_to_line_data"]

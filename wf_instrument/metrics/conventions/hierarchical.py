@@ -6,13 +6,14 @@ Source:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from wf_instrument.identity import NO_VALUE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from wf_instrument.identity import Identity
 
 __all__ = ["Figure", "Hierarchy", "Series", "SeriesKind", "entity_name"]
@@ -20,8 +21,15 @@ __all__ = ["Figure", "Hierarchy", "Series", "SeriesKind", "entity_name"]
 SeriesKind = Literal["gauge", "counter", "delta", "histogram"]
 #: Which figure of the recorded requests a series shows, and in which unit.
 Figure = Literal[
-    "in_flight", "count", "errors", "total_ms", "latency_ms", "cpu_ns", "ttfb_ms",
-    "request_bytes", "response_bytes",
+    "in_flight",
+    "count",
+    "errors",
+    "total_ms",
+    "latency_ms",
+    "cpu_ns",
+    "ttfb_ms",
+    "request_bytes",
+    "response_bytes",
 ]
 Tags = tuple[tuple[str, str], ...]
 

@@ -1,0 +1,87 @@
+"""Imports point one way, and foreign packages are imported where they belong."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import wf_instrument
+
+PACKAGE = Path(wf_instrument.__file__).parent
+INTEGRATIONS = Path(__import__("wf_instrument.integrations", fromlist=["x"]).__file__).parent
+
+#: A part may import parts of a lower rank, and itself.
+RANKS = {
+    "errors": 0, "_version": 0, "forking": 0, "guard": 0, "identity": 1, "settings": 2,
+    "metrics": 3, "tracing": 3, "sender": 3,
+    "reporting": 4, "testing": 5,
+    "web": 5, "backends": 5,
+    "telemetry": 6, "dashboard": 6,
+    "integrations": 7,
+    "cli": 8, "__main__": 9, "__init__": 0,
+}  # fmt: skip
+
+
+def modules() -> list[tuple[str, Path]]:
+    found = [
+        (p.relative_to(PACKAGE).parts[0].removesuffix(".py"), p) for p in PACKAGE.rglob("*.py")
+    ]
+    if INTEGRATIONS.parent != PACKAGE:
+        found += [("integrations", path) for path in INTEGRATIONS.glob("*.py")]
+    return [(part, path) for part, path in found if path != (PACKAGE / "__init__.py")]
+
+
+def run_time_imports(path: Path) -> list[str]:
+    """Return the modules imported, those under TYPE_CHECKING left out."""
+    found: list[str] = []
+
+    def visit(node: ast.AST) -> None:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            for child in node.orelse:
+                visit(child)
+            return
+        if isinstance(node, ast.Import):
+            found.extend(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            found.append(node.module or "")
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    visit(ast.parse(path.read_text(encoding="utf-8")))
+    return found
+
+
+MODULES = modules()
+
+
+@pytest.mark.parametrize(("part", "path"), MODULES, ids=[str(path) for _, path in MODULES])
+def test_imports_point_to_lower_layers_only(part: str, path: Path) -> None:
+    for name in run_time_imports(path):
+        parts = name.split(".")
+        assert parts[0] != "integrations", f"{path} makes a second copy of an integration"
+        if parts[0] != "wf_instrument" or len(parts) == 1:
+            continue
+        its = parts[1]
+        # Names of the top package that are modules count; `from wf_instrument import x` does not.
+        if its in RANKS and its != part:
+            assert RANKS[its] < RANKS[part], f"{path} ({part}) imports {name}"
+
+
+def test_foreign_packages_are_imported_where_they_belong() -> None:
+    homes = {
+        "sqlite3": {"backends"}, "pyformance": {"metrics"}, "urllib3": {"sender"},
+        "click": {"cli"}, "starlette": {"dashboard"}, "uvicorn": {"dashboard"},
+        "opentracing": {"tracing"}, "flask": {"integrations", "cli"},
+    }  # fmt: skip
+    for part, path in MODULES:
+        for name in run_time_imports(path):
+            root = name.split(".")[0]
+            assert part in homes.get(root, {part}), f"{path} imports {root}"
+
+
+def test_every_module_is_of_a_known_part_and_a_readable_length() -> None:
+    for part, path in MODULES:
+        assert part in RANKS, path
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 500, path

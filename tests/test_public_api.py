@@ -1,0 +1,46 @@
+"""The names users build on. A change here is a decision."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+
+PUBLIC = {
+    "wf_instrument": [
+        "ApplicationTags", "Settings", "__version__", "flush", "get_registry", "get_tracer",
+        "instrument", "shutdown",
+    ],
+    "wf_instrument.integrations.flask": ["FlaskTracing", "instrument_app"],
+    "wf_instrument.metrics": [
+        "DeltaCounter", "Distribution", "ExponentialHistogram", "TaggedRegistry",
+        "WavefrontHistogram", "delta_counter", "get_delta_name", "is_delta_counter",
+        "wavefront_histogram",
+    ],
+    "wf_instrument.backends.local": ["LocalReporter", "StoreReader", "default_path", "from_url"],
+    "wf_instrument.backends.wavefront": [
+        "WavefrontClient", "WavefrontDirectReporter", "WavefrontPipelineReporter",
+        "WavefrontProxyReporter", "WavefrontReporter", "WavefrontSpanReporter", "from_url",
+        "histogram_granularity", "histogram_to_line_data", "metric_to_line_data",
+        "span_log_to_line_data", "tracing_span_to_line_data",
+    ],
+    "wf_instrument.reporting": [
+        "Pipeline", "Producer", "Reporter", "ReporterUrl", "Snapshot", "known_schemes",
+        "make_reporter",
+    ],
+    "wf_instrument.testing": ["RecordingReporter"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("module", sorted(PUBLIC))
+def test_the_public_names_are_these_and_all_can_be_used(module: str) -> None:
+    loaded = importlib.import_module(module)
+    assert sorted(loaded.__all__) == PUBLIC[module]
+    assert all(getattr(loaded, name) is not None for name in PUBLIC[module])
+
+
+def test_an_unknown_name_of_the_package_is_an_attribute_error() -> None:
+    package = importlib.import_module("wf_instrument")
+    with pytest.raises(AttributeError, match="no attribute 'instrumnet'"):
+        _ = package.instrumnet
+    assert "instrument" in dir(package)
