@@ -210,13 +210,16 @@ class _TracedView:
                 self._record = ViewRequest(recorder, request)
                 self._record.attach(flask.current_app)
                 record = self._record
-            if record.span is None:
+            is_new = record.span is None
+            if is_new:
                 record.begin_span()
-                if record.span is not None:
-                    self._token = ACTIVE.set(record.span)
-                    self._tracing._span_started(record.span, request)  # noqa: SLF001
-            if record.span is not None:
-                _tag_attributes(record.span, request, self._attributes)
+            span: WavefrontSpan | None = record.span
+            if span is None:
+                return
+            if is_new:
+                self._token = ACTIVE.set(span)
+                self._tracing._span_started(span, request)  # noqa: SLF001 - of this module
+            _tag_attributes(span, request, self._attributes)
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         with guard("flask.trace"):
@@ -320,7 +323,8 @@ def telemetry_with(
 def _route_of(environ: dict[str, Any]) -> object | None:
     request = environ.get("werkzeug.request")
     if request is not None:
-        return cast("object | None", request.url_rule)
+        # Until Flask makes its own, a test client's plain werkzeug request may stand here.
+        return cast("object | None", getattr(request, "url_rule", None))
     # A middleware between Flask and us gave Flask a copy of the environ.
     if flask.has_request_context() and flask.request.environ.get(REQUEST_KEY) is environ.get(
         REQUEST_KEY

@@ -34,7 +34,16 @@ class UnknownReporterError(ConfigError):
 
 
 class MissingExtraError(ConfigError, ImportError):
-    """A package that an optional part needs is not installed; the message names the extra."""
+    """A package that an optional part needs is not installed; the message names the extra.
+
+    Attributes:
+        name: The missing package, as `ImportError` has it.
+    """
+
+    def __init__(self, message: str, *, name: str | None = None) -> None:
+        # ValueError, which ConfigError is too, takes no keyword.
+        super().__init__(message)
+        self.name = name
 
 
 class MissingTagError(ConfigError, AttributeError):

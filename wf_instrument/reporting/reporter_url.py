@@ -62,7 +62,12 @@ class ReporterUrl:
         Raises:
             ConfigError: It has no scheme, or a port that is no port.
         """
-        parts = urlsplit(text.strip())
+        try:
+            parts = urlsplit(text.strip())
+        except ValueError as exc:  # an unclosed bracket
+            raise ConfigError(
+                f"reporter URL {_redacted(text)!r} cannot be read: {exc}; write SCHEME://HOST:PORT"
+            ) from exc
         if not parts.scheme or "://" not in text:
             raise ConfigError(
                 f"reporter URL {_redacted(text)!r} has no scheme; "

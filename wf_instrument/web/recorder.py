@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
 from wf_instrument.forking import reset_after_fork
-from wf_instrument.guard import RateLimitedLog
+from wf_instrument.guard import RateLimitedLog, guard
 from wf_instrument.reporting.snapshot import (
     OVERFLOW_ROUTE,
     Point,
@@ -208,7 +208,9 @@ class Recorder:
         live = list(self.live.values())
         counts: Counter[RouteHandle] = Counter()
         for request in live:
-            handle = request.peek_handle()
+            handle = None
+            with guard("recorder.peek"):  # frameworks change a request while we look at it
+                handle = request.peek_handle()
             if handle is not None:
                 counts[handle] += 1
             draft.running.append(

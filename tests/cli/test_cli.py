@@ -1,0 +1,149 @@
+"""The command as a user runs it: real processes, and one sentence when something is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from typing import TYPE_CHECKING
+
+import pytest
+
+from wf_instrument.reporting.red_table import WIDTH, RedRow, red_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COMMAND = [sys.executable, "-m", "wf_instrument"]
+
+
+def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, **variables},
+    )
+
+
+def assert_one_sentence(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+@pytest.mark.slow
+def test_the_demo_records_exactly_what_was_sent() -> None:
+    done = run("demo", "--headless", "--for", "3s", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    result = json.loads(done.stdout)
+    recorded = {(r["method"], r["route"]): r["statuses"] for r in result["routes"]}
+    sent = {(r["method"], r["route"]): r["statuses"] for r in result["sent"]}
+    assert recorded == sent
+    assert result["unanswered"] == 0
+    assert {"/", "/styles/<int:number>", "UNKNOWN"} <= {route for _, route in sent}
+    assert all(0 < r["p50_ms"] <= r["p95_ms"] <= r["p99_ms"] for r in result["routes"])
+
+
+@pytest.mark.slow
+def test_the_demo_serves_its_page_and_ends_cleanly_on_interrupt() -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "demo", "--for", "60s", "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    first = process.stderr.readline()
+    url = first.split()[-1]
+    with urllib.request.urlopen(url, timeout=10) as page:
+        assert b"wf-instrument" in page.read()
+    # As a terminal does: to the whole group.
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    assert "requests answered" in out
+    assert "Traceback" not in err
+
+
+def test_an_unknown_reporter_url_is_told_with_the_known_ones() -> None:
+    done = run("demo", "--headless", "--for", "1s", "--reporter", "carrier-pigeon://home")
+    assert_one_sentence(done, "carrier-pigeon", "local", "wavefront")
+
+
+def test_a_token_never_appears_in_a_message() -> None:
+    done = run("demo", "--headless", "--reporter", "wavefrnt+https://s3cret@host")
+    assert_one_sentence(done, "wavefrnt+https")
+    assert "s3cret" not in done.stderr
+
+
+def test_an_unparsable_setting_is_told_with_its_variable() -> None:
+    done = run("ui", WF_TICK="soon")
+    assert_one_sentence(done, "WF_TICK", "soon", "a number from 0.05 to 60 s")
+
+
+def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = run("ui", str(tmp_path / "new.db"), "--port", port)
+    assert_one_sentence(done, port, "--port")
+
+
+def test_a_store_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.db"
+    broken.write_bytes(b"no database" * 500)
+    assert_one_sentence(run("ui", str(broken), "--port", "0"), "broken.db", "move the file away")
+    assert_one_sentence(
+        run("ui", "/proc/none/x.db", "--port", "0"), "/proc/none/x.db", "cannot be opened"
+    )
+
+
+def test_the_network_needs_a_token(tmp_path: Path) -> None:
+    done = run("ui", str(tmp_path / "new.db"), "--host", "0.0.0.0", "--port", "0")
+    assert_one_sentence(done, "--token-file")
+
+
+def test_a_missing_extra_is_told_with_the_command_that_brings_it(tmp_path: Path) -> None:
+    program = (
+        "import sys, importlib.util as u; real = u.find_spec;"
+        "u.find_spec = lambda name, *a: None if name == 'flask' else real(name, *a);"
+        "from wf_instrument.cli import main; sys.argv = ['wf-instrument', 'demo']; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert_one_sentence(done, "'flask'", "pip install 'wf-instrument[demo]'")
+
+
+def test_the_flask_integration_without_flask_names_the_extra() -> None:
+    program = "import sys; sys.modules['flask'] = None; import wf_instrument.integrations.flask"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60
+    )
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.endswith("run: pip install 'wf-instrument[flask]'")
+
+
+def test_wrong_usage_has_status_2_and_help_has_0() -> None:
+    assert run("demo", "--for", "soon").returncode == 2
+    assert run("--help").returncode == 0
+    assert run("--version").stdout.startswith("wf-instrument")
+
+
+@pytest.mark.parametrize("route", ["/short", "/very/" + "long" * 60, "/\x1b[31mred\r\n/x", "/ünï"])
+def test_the_table_fits_a_terminal_and_obeys_no_route(route: str) -> None:
+    row = RedRow(route, "DELETE", 123_456_789, 99_999.5, 123_456_789, 1e-7, 59.0, 3600.0, 1.0)
+    lines = red_table([row, row]).splitlines()
+    assert len(lines) == 4
+    assert all(len(line) <= WIDTH for line in lines)
+    assert all(line.isprintable() for line in lines)
