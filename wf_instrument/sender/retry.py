@@ -11,11 +11,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Backoff", "Remedy", "remedy_for"]
 
-#: Answers that another try may change.
-#: Source: RFC 9110, 408, 429 and the 5xx class; Wavefront, 401/403 until a token is renewed.
-_RETRY: Final = frozenset({401, 403, 408, 429})
+#: Answers about what the batch holds: another try changes nothing, fewer data may.
+#: Source: RFC 9110, 400, 406, 413, 415 and 422; Wavefront answers 406 to a batch with a bad line.
+_ABOUT_THE_BATCH: Final = frozenset({400, 406, 413, 415, 422})
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 60.0
+#: A receiver that asks for more than this is asked again earlier.
+_LONGEST_RETRY_AFTER_S: Final = 600.0
 
 
 class Remedy(Enum):
@@ -29,14 +31,13 @@ class Remedy(Enum):
 def remedy_for(error: SendError, batch_size: int) -> Remedy:
     """Return what to do with a batch of so many data that failed with `error`.
 
-    A batch with a bad datum (400, 406), or too large (413), is split to save the rest.
+    A batch with a bad datum (400, 406), or too large (413), is split to save the rest; alone, the
+    datum is dropped. Everything else is about the receiver, the way to it or the token (no answer,
+    a redirect, 401, 404, 429, 5xx): the data are good and keep their place until it is mended.
     """
-    status = error.status
-    if status is None or status >= 500 or status in _RETRY:
+    if error.status not in _ABOUT_THE_BATCH:
         return Remedy.RETRY
-    if status in {400, 406, 413} and batch_size > 1:
-        return Remedy.SPLIT
-    return Remedy.DROP
+    return Remedy.SPLIT if batch_size > 1 else Remedy.DROP
 
 
 class Backoff:
@@ -49,7 +50,7 @@ class Backoff:
         """Return how long to wait before the next try; the receiver's own word is a minimum."""
         self._pause_s = min(max(self._pause_s * 2, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)
         pause_s = self._pause_s * random.uniform(0.75, 1.25)
-        return max(pause_s, min(retry_after_s or 0.0, 600.0))
+        return max(pause_s, min(retry_after_s or 0.0, _LONGEST_RETRY_AFTER_S))
 
     def reset(self) -> None:
         """Begin anew, after a success."""
