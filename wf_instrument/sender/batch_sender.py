@@ -13,18 +13,19 @@ from __future__ import annotations
 
 import atexit
 import logging
+import math
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 from wf_instrument.errors import SendError
 from wf_instrument.forking import reset_after_fork
 from wf_instrument.guard import RateLimitedLog, caught
 from wf_instrument.sender.bounded_buffer import BoundedBuffer, KindCounts
-from wf_instrument.sender.retry import Backoff, Remedy, remedy_for
+from wf_instrument.sender.lane import Lane
+from wf_instrument.sender.retry import Remedy, remedy_for
 
 __all__ = ["BatchSender"]
 
@@ -38,27 +39,6 @@ BATCH_BYTES: Final = 4_000_000
 EXIT_TIMEOUT_S: Final = 5.0
 #: So many failures in a row, and a flush waits no longer.
 _FLUSH_ATTEMPTS: Final = 2
-
-
-@dataclass(slots=True)
-class _Lane:
-    """One kind's buffer, and how its delivery fares."""
-
-    kind: str
-    buffer: BoundedBuffer
-    counts: KindCounts
-    backoff: Backoff = field(default_factory=Backoff)
-    #: Failed tries since the last success; 0 while all is well.
-    failures: int = 0
-    #: Monotonic time before which there is no further try.
-    not_before_s: float = 0.0
-    #: Whether the receiver itself asked for that pause, which a flush then respects.
-    is_told_to_wait: bool = False
-
-    def is_ready(self, now_s: float, *, is_forced: bool) -> bool:
-        if not self.buffer:
-            return False
-        return now_s >= self.not_before_s or (is_forced and not self.is_told_to_wait)
 
 
 class BatchSender:
@@ -104,9 +84,7 @@ class BatchSender:
     def _reset(self) -> None:
         self._state = threading.Condition()
         self._lanes = {
-            kind: _Lane(
-                kind, BoundedBuffer(self._queue_size, size, self._batch_bytes), KindCounts()
-            )
+            kind: Lane(kind, BoundedBuffer(self._queue_size, size, self._batch_bytes))
             for kind, size in self._batch_sizes.items()
         }
         self._worker: threading.Thread | None = None
@@ -132,7 +110,7 @@ class BatchSender:
             lane.counts.valid += 1
             if self._worker is None:
                 self._start()
-            elif lane.buffer.is_half_full and not lane.failures:
+            elif lane.is_pressed:
                 self._state.notify_all()
         return True
 
@@ -170,7 +148,7 @@ class BatchSender:
                 self._state.notify_all()
                 self._state.wait_for(lambda: self._is_flushed(goals, limits), timeout_s)
         if not has_worker:
-            self._deliver_ready(is_forced=True, deadline=deadline)
+            self._flush_here(goals, limits, deadline)
         with self._state:
             return not self._unsettled(goals)
 
@@ -248,19 +226,23 @@ class BatchSender:
     def _wait(self, state: threading.Condition, next_round_s: float) -> None:
         """Caller holds `_state`. Return when it is time, or when a buffer is half full."""
         while not (self._is_closed or self._is_flush_wanted or self._is_pressed()):
-            retries = [
-                lane.not_before_s for lane in self._lanes.values() if lane.failures and lane.buffer
-            ]
-            rest_s = min([next_round_s, *retries]) - time.monotonic()
+            rest_s = min(next_round_s, self._next_try_s()) - time.monotonic()
             if rest_s <= 0:
                 return
             state.wait(rest_s)
 
     def _is_pressed(self) -> bool:
         """Caller holds `_state`."""
-        return any(lane.buffer.is_half_full and not lane.failures for lane in self._lanes.values())
+        return any(lane.is_pressed for lane in self._lanes.values())
 
-    def _unsettled(self, goals: Mapping[str, int]) -> list[_Lane]:
+    def _next_try_s(self) -> float:
+        """Caller holds `_state`. Return the monotonic time of the next try after a failure."""
+        return min(
+            (lane.not_before_s for lane in self._lanes.values() if lane.is_retrying),
+            default=math.inf,
+        )
+
+    def _unsettled(self, goals: Mapping[str, int]) -> list[Lane]:
         """Caller holds `_state`."""
         return [
             lane for kind, lane in self._lanes.items() if lane.buffer.settled < goals.get(kind, 0)
@@ -272,41 +254,50 @@ class BatchSender:
             lane.failures >= limits[lane.kind] for lane in self._unsettled(goals)
         )
 
+    def _flush_here(
+        self, goals: Mapping[str, int], limits: Mapping[str, int], deadline: float
+    ) -> None:
+        """Flush in the caller's thread, where there is no worker and can be none."""
+        while True:
+            self._deliver_ready(is_forced=True, deadline=deadline)
+            with self._state:
+                now_s = time.monotonic()
+                if self._is_flushed(goals, limits) or now_s >= deadline:
+                    return
+                self._state.wait(max(0.0, min(self._next_try_s(), deadline) - now_s))
+
     def _deliver_ready(self, *, is_forced: bool, deadline: float | None) -> None:
         """Deliver the kinds whose turn it is, each until its buffer is empty."""
         for lane in self._lanes.values():
             error = None
             while error is None:
-                now_s = time.monotonic()
                 with self._state:
-                    is_out_of_time = deadline is not None and now_s >= deadline
-                    if self._is_closed or is_out_of_time:
+                    if self._is_closed or _is_past(deadline):
                         return
-                    if not lane.is_ready(now_s, is_forced=is_forced):
+                    if not lane.is_ready(is_forced=is_forced):
                         break
                     batch = lane.buffer.front()
                 error = self._deliver_batch(lane, lane.buffer, batch, deadline)
-                self._note_outcome(lane, batch, error)
-            if error is not None and error.status is None and deadline is None:
-                return  # nobody is there: the other kinds would only wait for the same time-out
+                self._note_outcome(lane, len(batch), error)
+            if error is not None and error.status is None:
+                is_forced = False  # nobody is there: the others need not run into the same wall
 
-    def _note_outcome(self, lane: _Lane, batch: list[str], error: SendError | None) -> None:
+    def _note_outcome(self, lane: Lane, count: int, error: SendError | None) -> None:
         with self._state:
             if error is None:
-                lane.failures = 0
-                lane.not_before_s = 0.0
-                lane.backoff.reset()
+                lane.succeeded()
+            elif error.status is None:
+                for other in self._lanes.values():
+                    if other.buffer:
+                        other.failed(error)
             else:
-                lane.failures += 1
-                pause_s = lane.backoff.next_pause_s(error.retry_after_s)
-                lane.not_before_s = time.monotonic() + pause_s
-                lane.is_told_to_wait = error.retry_after_s is not None
+                lane.failed(error)
             self._state.notify_all()
         if error is not None:
-            self._tell(lane, len(batch), error)
+            self._tell(lane, count, error)
 
     def _deliver_batch(
-        self, lane: _Lane, buffer: BoundedBuffer, batch: list[str], deadline: float | None
+        self, lane: Lane, buffer: BoundedBuffer, batch: list[str], deadline: float | None
     ) -> SendError | None:
         """Deliver the front of a buffer, splitting it as needed; None when it is settled."""
         timeout_s = None if deadline is None else deadline - time.monotonic()
@@ -314,9 +305,7 @@ class BatchSender:
             self._deliver(lane.kind, batch, timeout_s)
         except SendError as error:
             with self._state:
-                lane.counts.errors += 1
-                if error.status is not None:
-                    lane.counts.statuses[error.status] += 1
+                lane.count_error(error)
             remedy = remedy_for(error, len(batch))
             if remedy is Remedy.RETRY:
                 return error
@@ -341,7 +330,7 @@ class BatchSender:
         self._settle(lane, buffer, len(batch), is_rejected=False)
         return None
 
-    def _settle(self, lane: _Lane, buffer: BoundedBuffer, count: int, *, is_rejected: bool) -> None:
+    def _settle(self, lane: Lane, buffer: BoundedBuffer, count: int, *, is_rejected: bool) -> None:
         with self._state:
             if buffer is lane.buffer and self._is_closed:
                 return  # given up and counted as dropped meanwhile
@@ -353,7 +342,7 @@ class BatchSender:
                 lane.counts.last_success_s = time.time()
             self._state.notify_all()
 
-    def _count_dropped(self, lane: _Lane) -> None:
+    def _count_dropped(self, lane: Lane) -> None:
         """Caller holds `_state`."""
         lane.counts.dropped += 1
         self._log.warning(
@@ -365,7 +354,7 @@ class BatchSender:
             lane.kind,
         )
 
-    def _tell(self, lane: _Lane, count: int, error: SendError) -> None:
+    def _tell(self, lane: Lane, count: int, error: SendError) -> None:
         if error.status in {401, 403}:
             self._log.warning(
                 f"token {lane.kind}", "%s: the token was refused: %s", self.name, error
@@ -379,6 +368,10 @@ class BatchSender:
                 lane.kind,
                 error,
             )
+
+
+def _is_past(deadline: float | None) -> bool:
+    return deadline is not None and time.monotonic() >= deadline
 
 
 _flushed_at_exit: weakref.WeakSet[BatchSender] = weakref.WeakSet()

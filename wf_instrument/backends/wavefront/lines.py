@@ -6,14 +6,18 @@ Source:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Final
 
+from wf_instrument.backends.wavefront.histogram_granularity import DAY, HOUR, MINUTE
 from wf_instrument.backends.wavefront.text import is_blank, sanitize, sanitize_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["histogram_to_line_data", "metric_to_line_data", "tags_to_text"]
+__all__ = ["histogram_to_line_data", "metric_to_line_data", "tags_to_text", "whole"]
+
+_GRANULARITIES: Final = frozenset({MINUTE, HOUR, DAY})
 
 
 def metric_to_line_data(
@@ -35,13 +39,14 @@ def metric_to_line_data(
         default_source: In place of a blank source.
 
     Raises:
-        ValueError: Name, a tag's key or its value is blank.
+        ValueError: Name, a tag's key or its value is blank; the value is no finite number.
     """
     if is_blank(name):
         raise ValueError(f"metric name is {name!r}; it must not be blank")
-    when = "" if timestamp is None else f" {int(timestamp)}"
+    number = _finite(name, value)
+    when = "" if timestamp is None else f" {whole(name, timestamp)}"
     who = sanitize_value(default_source if is_blank(source) else str(source))
-    return f"{sanitize(name)} {float(value)}{when} source={who}{tags_to_text(name, tags)}\n"
+    return f"{sanitize(name)} {number}{when} source={who}{tags_to_text(name, tags)}\n"
 
 
 def histogram_to_line_data(
@@ -65,17 +70,24 @@ def histogram_to_line_data(
         default_source: In place of a blank source.
 
     Raises:
-        ValueError: Name, a tag's key or its value is blank; no centroid; no granularity.
+        ValueError: Name, a tag's key or its value is blank; there is no centroid or no
+            granularity, or one that is none.
     """
     if is_blank(name):
         raise ValueError(f"histogram name is {name!r}; it must not be blank")
-    granularities = sorted(set(histogram_granularities))
+    granularities = sorted(set(histogram_granularities or ()))
     if not granularities:
         raise ValueError(f"histogram {name!r} has no granularity; give MINUTE, HOUR or DAY")
+    if not _GRANULARITIES.issuperset(granularities):
+        raise ValueError(
+            f"histogram {name!r} has the granularities {granularities!r}; give MINUTE, HOUR or DAY"
+        )
     if not centroids:
         raise ValueError(f"histogram {name!r} has no centroids; give (mean, count) pairs")
-    when = "" if timestamp is None else f" {int(timestamp)}"
-    pairs = "".join(f" #{count} {mean}" for mean, count in centroids)
+    when = "" if timestamp is None else f" {whole(name, timestamp)}"
+    pairs = "".join(
+        f" #{_positive(name, count)} {_finite(name, mean)}" for mean, count in centroids
+    )
     who = sanitize_value(default_source if is_blank(source) else str(source))
     rest = f"{when}{pairs} {sanitize(name)} source={who}{tags_to_text(name, tags)}\n"
     return "".join(granularity + rest for granularity in granularities)
@@ -97,3 +109,32 @@ def tags_to_text(name: str, tags: Mapping[str, str] | None) -> str:
             raise ValueError(f"tag {key!r} of {name!r} is {value!r}; it must not be blank")
         parts.append(f" {sanitize(key)}={sanitize_value(str(value))}")
     return "".join(parts)
+
+
+def whole(name: str, number: float) -> int:
+    """Return a time or a count as the integer a line holds.
+
+    Raises:
+        ValueError: It is none; `name` says whose.
+    """
+    try:
+        return int(number)
+    except (TypeError, ValueError, OverflowError) as exc:
+        raise ValueError(f"{name!r} has {number!r} where a whole number belongs") from exc
+
+
+def _positive(name: str, number: int) -> int:
+    count = whole(name, number)
+    if count < 1:
+        raise ValueError(f"{name!r} has a centroid of {count} values; give 1 or more")
+    return count
+
+
+def _finite(name: str, number: float) -> float:
+    try:
+        value = float(number)
+    except (TypeError, ValueError, OverflowError) as exc:
+        raise ValueError(f"{name!r} has the value {number!r}; give a number") from exc
+    if not math.isfinite(value):
+        raise ValueError(f"{name!r} has the value {value}; give a finite number")
+    return value

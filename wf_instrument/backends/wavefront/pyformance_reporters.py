@@ -14,7 +14,7 @@ from wf_instrument.backends.wavefront.histogram_granularity import DAY, HOUR, MI
 from wf_instrument.backends.wavefront.request_reporter import WavefrontPipelineReporter
 from wf_instrument.errors import ConfigError, QueueFullError
 from wf_instrument.guard import caught
-from wf_instrument.metrics.pyformance_shim import MetricsRegistry, Reporter
+from wf_instrument.metrics.pyformance_shim import MetricsRegistry, Reporter, global_registry
 from wf_instrument.metrics.wavefront_histogram import MAX_CENTROIDS
 from wf_instrument.reporting.registry_producer import RegistryProducer
 from wf_instrument.reporting.snapshot import Point, SnapshotDraft
@@ -65,7 +65,7 @@ class WavefrontReporter(Reporter):
                 "enable_runtime_metrics=True: this version reports none; leave it out"
             )
         super().__init__(
-            MetricsRegistry() if registry is None else registry, reporting_interval, clock
+            global_registry() if registry is None else registry, reporting_interval, clock
         )
         self.source = source
         self.prefix = prefix

@@ -3,7 +3,9 @@
 Threads: the pipeline's thread, or that of a flush, one at a time under `_lock`.
 Locks: `_lock` guards totals and open minutes; the client's buffers have their own.
 Fork: the child starts with no totals and no open minutes.
-Loss: what a full buffer of the client refuses is counted in `refused` and by the client.
+Loss: a line that a full buffer of the client refuses is counted in `refused` and by the client.
+    Deltas and distributions among them are sent with the next report: they would be missing for
+    ever, where a cumulative counter or a gauge says it all the next time.
 """
 
 from __future__ import annotations
@@ -49,6 +51,8 @@ _FACTORS: Final[dict[Figure, float]] = {
     "request_bytes": 1.0,
     "response_bytes": 1.0,
 }
+#: For how long distributions that the client refused are offered again.
+_KEPT_REFUSED_S: Final = 600
 #: A series as the receiver tells it from others: name and tags after sanitising.
 _Wire = tuple[str, "Tags"]
 
@@ -57,7 +61,7 @@ class WavefrontPipelineReporter:
     """Reports request telemetry, registries and spans through a client.
 
     Args:
-        client: Queues and delivers; closed with the reporter.
+        client: Queues and delivers; closed with the reporter, at the interpreter's end too.
         identity: Whose tags and source the series carry.
         granularities: For how long distributions last in the service.
         send_spans: Whether spans of the pipeline are sent.
@@ -77,8 +81,10 @@ class WavefrontPipelineReporter:
         send_spans: bool = True,
     ) -> None:
         self.client = client
+        client.sender.leave_exit_to_owner()
         self.refused = 0
         self._identity = identity
+        self._own_tags = _own_tags(identity)
         self._granularities = tuple(granularities) or (MINUTE,)
         self._send_spans = send_spans
         self._hierarchy = Hierarchy(identity)
@@ -89,6 +95,7 @@ class WavefrontPipelineReporter:
     def _reset(self) -> None:
         self._lock = threading.Lock()
         self._totals: dict[_Wire, float] = {}
+        self._owed: dict[tuple[_Wire, str], float] = {}
         self._open: dict[tuple[_Wire, int], ExponentialHistogram] = {}
         self._newest_s = 0
 
@@ -97,11 +104,14 @@ class WavefrontPipelineReporter:
         with self._lock:
             at_s = snapshot.ended_ns // 1_000_000_000
             self._newest_s = max(self._newest_s, at_s)
+            for wire, source in list(self._owed):
+                self._put_delta(wire, 0.0, source)
             taken = self._requests(snapshot, at_s)
             self._in_flight(snapshot, at_s)
-            taken += sum([self._put(self._point, point, at_s) for point in snapshot.points])
+            taken += sum([self._point(point, at_s) for point in snapshot.points])
             for row in snapshot.distributions:
-                self._keep((row.name, row.tags), row.minute_s, row.histogram)
+                wire = _wire(row.name, self._registry_tags(row.tags))
+                self._keep(wire, row.minute_s, row.histogram)
             taken += len(snapshot.distributions)
             self._send_minutes(before_s=at_s // 60 * 60)
         if not self._send_spans:
@@ -141,8 +151,8 @@ class WavefrontPipelineReporter:
             total = self._totals[wire] = self._totals.get(wire, 0.0) + amount
             name, tags = wire
             self._put(self.client.send_metric, name, total, at_s, source, dict(tags))
-        for (name, tags), amount in deltas.items():
-            self._put(self.client.send_delta_counter, name, amount, PROVIDED_SOURCE, dict(tags))
+        for wire, amount in deltas.items():
+            self._put_delta(wire, amount, PROVIDED_SOURCE)
         return 0 if self.refused > refused_before else len(snapshot.requests)
 
     def _named(self, key: RequestKey) -> list[tuple[Series, _Wire]]:
@@ -184,23 +194,40 @@ class WavefrontPipelineReporter:
         done = [key for key in self._open if key[1] < before_s]
         for key in done:
             (name, tags), minute_s = key
-            pairs = self._open.pop(key).centroids(MAX_CENTROIDS)
-            self._put(
+            histogram = self._open.pop(key)
+            is_settled = self._put(
                 self.client.send_distribution,
                 name,
-                pairs,
+                histogram.centroids(MAX_CENTROIDS),
                 self._granularities,
                 minute_s,
                 self._identity.source,
                 dict(tags),
             )
+            if not is_settled and minute_s >= before_s - _KEPT_REFUSED_S:
+                self._open[key] = histogram
 
-    def _point(self, point: Point, at_s: int) -> None:
-        tags = {**dict(self._identity.tags.get_as_list()), **dict(point.tags)}
+    def _point(self, point: Point, at_s: int) -> int:
+        source = self._identity.source
         if point.kind == "delta":
-            self.client.send_delta_counter(point.name, point.value, self._identity.source, tags)
-        else:
-            self.client.send_metric(point.name, point.value, at_s, self._identity.source, tags)
+            # Deltas of several workers add up: no tag tells them apart.
+            wire = _wire(point.name, self._registry_tags(point.tags, is_delta=True))
+            return self._put_delta(wire, point.value, source)
+        tags = dict(self._registry_tags(point.tags))
+        return self._put(self.client.send_metric, point.name, point.value, at_s, source, tags)
+
+    def _registry_tags(self, tags: Tags, *, is_delta: bool = False) -> Tags:
+        worker = () if is_delta else _worker_tags(self._identity)
+        return tuple({**dict(self._own_tags), **dict(worker), **dict(tags)}.items())
+
+    def _put_delta(self, wire: _Wire, amount: float, source: str) -> int:
+        """Caller holds `_lock`. Send a change together with what was refused of it before."""
+        total = amount + self._owed.pop((wire, source), 0.0)
+        name, tags = wire
+        taken = self._put(self.client.send_delta_counter, name, total, source, dict(tags))
+        if not taken:
+            self._owed[wire, source] = total
+        return taken
 
     def _span(self, span: SpanData) -> None:
         send_span_data(self.client, span, self._identity.source)
@@ -212,8 +239,8 @@ class WavefrontPipelineReporter:
         except QueueFullError:
             self.refused += 1
             return 0
-        except ValueError as error:
-            # A blank name or tag of the application's; sending it again would not help.
+        except Exception as error:  # noqa: BLE001 - one datum must not cost the others
+            # A name or tag of the application's that is no good; sending it again would not help.
             caught("wavefront.line", error)
         return 1
 
@@ -240,9 +267,24 @@ def send_span_data(client: WavefrontClient, span: SpanData, source: str | None) 
 
 def _wire(name: str, tags: Tags) -> _Wire:
     # Two routes whose names meet after sanitising are one series to the receiver.
+    # A blank tag, such as an unset custom one, would make every line of the process invalid.
     return sanitize_without_quotes(name), tuple(
-        (sanitize_without_quotes(key), value) for key, value in tags
+        (sanitize_without_quotes(key), value)
+        for key, value in tags
+        if not is_blank(key) and not is_blank(value)
     )
+
+
+def _own_tags(identity: Identity) -> Tags:
+    return tuple(
+        (key, value)
+        for key, value in identity.tags.get_as_list()
+        if not is_blank(key) and not is_blank(value)
+    )
+
+
+def _worker_tags(identity: Identity) -> Tags:
+    return (("worker", str(identity.worker_slot)),) if identity.worker_slot else ()
 
 
 def _amount(row: RequestInterval, figure: Figure) -> float:

@@ -7,12 +7,13 @@ Source:
 from __future__ import annotations
 
 import json
+import uuid
 from typing import TYPE_CHECKING, Final
 
+from wf_instrument.backends.wavefront.lines import whole
 from wf_instrument.backends.wavefront.text import is_blank, sanitize, sanitize_value
 
 if TYPE_CHECKING:
-    import uuid
     from collections.abc import Iterable, Mapping, Sequence
 
     from wf_instrument.tracing.span_data import SpanLog
@@ -39,15 +40,16 @@ def tracing_span_to_line_data(
     """Return the line of one span, its newline included; `tags` is not changed.
 
     Raises:
-        ValueError: Name, a tag's key or its value is blank.
+        ValueError: Name, a tag's key or its value is blank, or an id is no UUID.
     """
     if is_blank(name):
         raise ValueError(f"span name is {name!r}; it must not be blank")
     who = sanitize_value(default_source if is_blank(source) else str(source))
-    parts = [sanitize_value(name), f"source={who}", f"traceId={trace_id}", f"spanId={span_id}"]
-    parts += [f"parent={parent}" for parent in parents or ()]
-    parts += [f"followsFrom={other}" for other in follows_from or ()]
-    pairs = list(tags or ())
+    parts = [sanitize_value(name), f"source={who}"]
+    parts += [f"traceId={_id(trace_id)}", f"spanId={_id(span_id)}"]
+    parts += [f"parent={_id(parent)}" for parent in parents or ()]
+    parts += [f"followsFrom={_id(other)}" for other in follows_from or ()]
+    pairs = [(key, value) for key, value in tags or ()]
     if span_logs:
         pairs.append((SPAN_LOG_KEY, "true"))
     # A pair that stands twice is written once, where it stood first.
@@ -57,7 +59,8 @@ def tracing_span_to_line_data(
         if value is None or is_blank(str(value)):
             raise ValueError(f"tag {key!r} of span {name!r} is {value!r}; it must not be blank")
         parts.append(f"{sanitize(key)}={sanitize_value(str(value))}")
-    return f"{' '.join(parts)} {int(start_millis)} {int(duration_millis)}\n"
+    start, duration = whole(name, start_millis), whole(name, duration_millis)
+    return f"{' '.join(parts)} {start} {duration}\n"
 
 
 def span_log_to_line_data(
@@ -77,8 +80,8 @@ def span_log_to_line_data(
         scrambler: Spreads the logs of a trace over receivers.
     """
     data: dict[str, object] = {
-        "traceId": str(trace_id),
-        "spanId": str(span_id),
+        "traceId": _id(trace_id),
+        "spanId": _id(span_id),
         "logs": [_log_to_json(log.timestamp_us, dict(log.fields)) for log in span_logs],
     }
     if span:
@@ -86,8 +89,13 @@ def span_log_to_line_data(
     if scrambler:
         data["_scrambler"] = scrambler
     # ASCII only, so that no character of a field can end the line.
-    return json.dumps(data) + "\n"
+    return json.dumps(data, default=str) + "\n"
 
 
 def _log_to_json(timestamp_us: int, fields: Mapping[str, str]) -> dict[str, object]:
     return {"timestamp": timestamp_us, "fields": dict(fields)}
+
+
+def _id(value: uuid.UUID) -> str:
+    # A text in place of a UUID could hold anything, the end of the line included.
+    return str(value if isinstance(value, uuid.UUID) else uuid.UUID(str(value)))

@@ -2,18 +2,21 @@
 
 Threads: any thread reports, by one atomic append; the worker, started by the first span of a
     process, formats and sends.
-Locks: `_wake` wakes the worker and guards its start.
+Locks: `_wake` wakes the worker and guards its start; `_taking` lets one thread at a time take
+    spans out, so that none is sent twice or lost.
 Fork: the child starts with an empty buffer and no worker.
 Loss: a full buffer drops the newest span and counts it, as does a client that refuses one.
 """
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import logging
 import random
 import threading
 import time
+import weakref
 from typing import TYPE_CHECKING, Final
 
 from wf_instrument.backends.wavefront.request_reporter import send_span_data
@@ -59,15 +62,17 @@ class WavefrontSpanReporter:
         self._drops = itertools.count(1)
         self._dropped = 0
         self._refused = 0
+        self._is_closed = False
         self._spans: list[WavefrontSpan] = []
         self._reset()
         reset_after_fork(self._reset)
+        _flushed_at_exit.add(self)
 
     def _reset(self) -> None:
         self._spans.clear()
         self._wake = threading.Condition()
+        self._taking = threading.Lock()
         self._worker: threading.Thread | None = None
-        self._is_closed = False
 
     def report(self, span: WavefrontSpan) -> None:
         """Take a finished span."""
@@ -87,9 +92,10 @@ class WavefrontSpanReporter:
 
     def flush(self) -> None:
         """Hand all spans to the client, in the caller's thread."""
-        n = len(self._spans)
-        part = self._spans[:n]
-        del self._spans[:n]
+        with self._taking:
+            n = len(self._spans)
+            part = self._spans[:n]
+            del self._spans[:n]
         for span in part:
             try:
                 send_span_data(self.sender, span.to_span_data(), self.source)
@@ -118,8 +124,9 @@ class WavefrontSpanReporter:
             )
             try:
                 worker.start()
-            except RuntimeError as error:  # the interpreter is shutting down
-                caught("wavefront.spans", error)
+            except RuntimeError:
+                # The interpreter is shutting down: `flush` and `close` still hand over.
+                log.debug("no thread can start any more")
                 return
             self._worker = worker
 
@@ -132,3 +139,15 @@ class WavefrontSpanReporter:
                 if self._is_closed or wake is not self._wake:
                     return
             self.flush()
+
+
+_flushed_at_exit: weakref.WeakSet[WavefrontSpanReporter] = weakref.WeakSet()
+
+
+def _flush_at_exit() -> None:
+    # Registered after the client's: runs before it, so that the last spans still go out.
+    for reporter in list(_flushed_at_exit):
+        reporter.flush()
+
+
+atexit.register(_flush_at_exit)

@@ -13,12 +13,13 @@ _NOT_IN_NAME: Final = re.compile(r"[^a-zA-Z0-9,\-._]")
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 #: Lone surrogates have no UTF-8.
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_BACKSLASHES_BEFORE_QUOTE: Final = re.compile(r'(\\+)(?=")')
 _DELTAS: Final = "∆Δ"
 
 
-def is_blank(text: str | None) -> bool:
-    """Return whether a text is None, empty or white space."""
-    return text is None or not text.strip()
+def is_blank(text: object) -> bool:
+    """Return whether a text is None, empty or white space; anything else is read as text."""
+    return text is None or not str(text).strip()
 
 
 def sanitize_internal(string: str, add_quotes: bool) -> str:
@@ -27,7 +28,7 @@ def sanitize_internal(string: str, add_quotes: bool) -> str:
     The first character may be `~` or a delta, the second `~` after a delta.
     """
     lead = ""
-    rest = string
+    rest = str(string)
     if rest[:1] and rest[0] in _DELTAS:
         lead, rest = rest[0], rest[1:]
     if rest[:1] == "~":
@@ -50,13 +51,16 @@ def sanitize_value(string: str) -> str:
     r"""Return a source, tag value or span name in quotes.
 
     Surrounding white space goes, `"` becomes `\"`, a newline the two characters `\n`; any other
-    control character, and every other separator of lines, becomes `-`.
+    control character, and every other separator of lines, becomes `-`. Backslashes in front of
+    a quote, the closing one too, are doubled where they would take away or lend it an escape.
     """
-    clean = string.strip().replace('"', '\\"').replace("\n", "\\n")
-    clean = _SURROGATE.sub("\ufffd", _CONTROL.sub("-", clean))
-    if _ends_in_open_escape(clean):
-        # A lone backslash at the end would escape the closing quote.
-        clean += "\\"
+    clean = _SURROGATE.sub("\ufffd", str(string).strip()).replace("\n", "\\n")
+    clean = _CONTROL.sub("-", clean)
+    if "\\" in clean:
+        clean = _BACKSLASHES_BEFORE_QUOTE.sub(r"\1\1", clean)
+        if _ends_in_open_escape(clean):
+            clean += "\\"
+    clean = clean.replace('"', '\\"')
     return f'"{clean}"'
 
 

@@ -84,7 +84,10 @@ class Hierarchy:
             "shard": tags.shard or NO_VALUE,
         }
         self._custom: Tags = tuple(
-            (key, value) for key, value in tags.custom_tags if key not in self._base
+            (key, value)
+            for key, value in tags.custom_tags
+            # A blank value, of an unset variable say, would make every line invalid.
+            if key not in self._base and key.strip() and value.strip()
         )
         # Deltas add up by themselves; other series of several workers would overwrite each other.
         slot = identity.worker_slot
@@ -159,8 +162,8 @@ class Hierarchy:
 
 
 def _route_tags(framework: str, func: str | None, module: str | None) -> Tags:
-    if func is None:
+    if not func:
         return ()
-    if module is None:
+    if not module:
         return ((f"{framework}.func", func),)
     return ((f"{framework}.resource.module", module), (f"{framework}.resource.func", func))

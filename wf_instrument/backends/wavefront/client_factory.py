@@ -1,0 +1,121 @@
+"""Makes Wavefront clients from URLs, several of them as one."""
+
+from __future__ import annotations
+
+import queue
+from typing import Final
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from wf_instrument.backends.wavefront.client import WavefrontClient
+from wf_instrument.backends.wavefront.multi_client import WavefrontMultiClient
+from wf_instrument.errors import ConfigError
+
+__all__ = ["WavefrontClientFactory"]
+
+#: Source: Wavefront proxy, default port of metrics, histograms and spans over HTTP.
+DEFAULT_PROXY_PORT: Final = 2878
+
+
+class WavefrontClientFactory:
+    """Makes a client a URL, and gives one that sends to all of them.
+
+    Attributes:
+        clients: The clients made so far.
+    """
+
+    PROXY_SCHEME: Final = "proxy"
+    HTTP_PROXY_SCHEME: Final = "http"
+    DIRECT_DATA_INGESTION_SCHEME: Final = "https"
+
+    def __init__(self) -> None:
+        self.clients: list[WavefrontClient] = []
+
+    def add_client(
+        self,
+        url: str,
+        max_queue_size: int = 50_000,
+        batch_size: int = 10_000,
+        flush_interval_seconds: float = 5,
+        enable_internal_metrics: bool = True,
+        queue_impl: type = queue.Queue,
+    ) -> None:
+        """Make one more client.
+
+        Args:
+            url: `proxy://HOST:PORT` or `http://HOST:PORT` for a proxy (port 2878 when absent),
+                `https://TOKEN@HOST` for direct ingestion.
+            max_queue_size: As for `WavefrontClient`, like all that follow.
+            batch_size: See there.
+            flush_interval_seconds: See there.
+            enable_internal_metrics: See there.
+            queue_impl: See there.
+
+        Raises:
+            ConfigError: The URL is none of these, or of a server that has a client already.
+        """
+        server, token = self.get_server_info_from_endpoint(url)
+        if self.existing_client(server):
+            raise ConfigError(f"server {server!r} has a client already; add each server once")
+        self.clients.append(
+            WavefrontClient(
+                server,
+                token,
+                max_queue_size,
+                batch_size,
+                flush_interval_seconds,
+                enable_internal_metrics,
+                queue_impl,
+            )
+        )
+
+    def get_client(self) -> WavefrontClient | WavefrontMultiClient | None:
+        """Return the one client, one that sends to all, or None before any was added."""
+        if len(self.clients) < 2:
+            return self.clients[0] if self.clients else None
+        multi = WavefrontMultiClient()
+        for client in self.clients:
+            multi.with_wavefront_sender(client)
+        return multi
+
+    def existing_client(self, server: str) -> bool:
+        """Return whether a server, as `http(s)://HOST:PORT`, has a client."""
+        return any(client.server == server for client in self.clients)
+
+    @classmethod
+    def get_server_info_from_endpoint(cls, url: str) -> tuple[str, str | None]:
+        """Return server and token of a URL; the token is None for a proxy.
+
+        Raises:
+            ConfigError: See `add_client`.
+        """
+        shown = url.rpartition("@")[2]  # what stands before may be a token
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as exc:
+            raise ConfigError(f"client URL {shown!r} is no URL; give SCHEME://HOST:PORT") from exc
+        schemes = (cls.PROXY_SCHEME, cls.HTTP_PROXY_SCHEME, cls.DIRECT_DATA_INGESTION_SCHEME)
+        if parts.scheme not in schemes:
+            raise ConfigError(
+                f"client URL {shown!r} has the scheme {parts.scheme!r}; "
+                f"accepted: {', '.join(schemes)}"
+            )
+        if not parts.hostname:
+            raise ConfigError(f"client URL {shown!r} names no host; give SCHEME://HOST:PORT")
+        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        if parts.scheme != cls.DIRECT_DATA_INGESTION_SCHEME:
+            if parts.username is not None:
+                raise ConfigError(
+                    f"client URL {shown!r} gives a token to a proxy, which takes none; "
+                    "write https://TOKEN@HOST for direct ingestion"
+                )
+            return f"http://{host}:{DEFAULT_PROXY_PORT if port is None else port}", None
+        server = f"https://{host}" + ("" if port is None else f":{port}")
+        return server, _token(parts, shown)
+
+
+def _token(parts: SplitResult, shown: str) -> str:
+    token = unquote(parts.username or "")
+    if not token:
+        raise ConfigError(f"client URL {shown!r} has no token; write https://TOKEN@HOST")
+    return token
