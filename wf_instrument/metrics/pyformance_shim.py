@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 import types
+import warnings
 
 __all__ = [
     "CallbackGauge",
@@ -35,9 +36,13 @@ def _import_pyformance() -> types.ModuleType:
         stand_in.declare_namespace = lambda name: None  # type: ignore[attr-defined]  # all it uses
         sys.modules["pkg_resources"] = stand_in
         try:
-            import pyformance.meters
-            import pyformance.registry
-            import pyformance.reporters.reporter  # noqa: F401 - so that all three are loaded
+            # Its regular expressions are no raw strings, of which compilers warn.
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", SyntaxWarning)
+                warnings.simplefilter("ignore", DeprecationWarning)
+                import pyformance.meters
+                import pyformance.registry
+                import pyformance.reporters.reporter  # noqa: F401 - so that all three are loaded
         finally:
             if real is None:
                 del sys.modules["pkg_resources"]
