@@ -10,6 +10,7 @@ Source:
 from __future__ import annotations
 
 import math
+import sys
 from typing import TYPE_CHECKING, Final
 
 from wf_instrument.metrics.histogram_bytes import decode, encode
@@ -123,33 +124,52 @@ class ExponentialHistogram:
 
     def add_many(self, values: Iterable[float]) -> None:
         """Add values; NaN and infinite ones are counted in `rejected` instead."""
-        by_bucket: dict[int, list[float]] = {}
-        below_zero: dict[int, list[float]] = {}
-        taken: list[float] = []
-        scale = self.scale
+        given = list(values)
+        # One C loop each for the sum and the extremes; Python loops once, over the buckets.
+        total = _sum(given)
+        if total is None:
+            finite = [value for value in given if math.isfinite(value)]
+            self.rejected += len(given) - len(finite)
+            given = finite
+            # What still overflows is cut to the largest float rather than refused.
+            total = _sum(given)
+            if total is None:
+                total = math.copysign(sys.float_info.max, sum(given))
+        if not given:
+            return
+        self._widen(min(given), max(given))
+        self.count += len(given)
+        self.sum += total
+        self._put(given)
+        self._fit()
+
+    def _put(self, values: list[float]) -> None:
+        """Put finite values into their buckets; the loop that all folding spends its time in."""
+        scale, factor = self.scale, float(1 << self.scale) if self.scale > 0 else 0.0
+        frexp, log2, ceil = math.frexp, math.log2, math.ceil
+        counts, sums = self.positive.counts, self.positive.sums
         for value in values:
             if value > 0.0:
-                if value == math.inf:
-                    self.rejected += 1
-                    continue
-                by_bucket.setdefault(bucket_index(value, scale), []).append(value)
+                mantissa, exponent = frexp(value)
+                if not factor or mantissa == _MANTISSA_MIN:
+                    index = bucket_index(value, scale)
+                else:
+                    # As in `bucket_index`, without the call.
+                    index = ceil((exponent + log2(mantissa)) * factor) - 1
+                    if index >= exponent << scale:
+                        index = (exponent << scale) - 1
+                    elif index < (exponent - 1) << scale:
+                        index = (exponent - 1) << scale
+                if index in counts:
+                    counts[index] += 1
+                    sums[index] += value
+                else:
+                    counts[index] = 1
+                    sums[index] = value
             elif value == 0.0:
                 self.zero_count += 1
-            elif value > -math.inf:
-                below_zero.setdefault(bucket_index(-value, scale), []).append(-value)
-            else:  # minus infinity, or NaN, which compares as false to everything
-                self.rejected += 1
-                continue
-            taken.append(value)
-        if not taken:
-            return
-        self._widen(min(taken), max(taken))
-        self.count += len(taken)
-        self.sum += math.fsum(taken)
-        for buckets, new in ((self.positive, by_bucket), (self.negative, below_zero)):
-            for index, members in new.items():
-                buckets.add(index, len(members), math.fsum(members))
-        self._fit()
+            else:
+                self.negative.add(bucket_index(-value, scale), 1, -value)
 
     def add_weighted(self, value: float, count: int) -> None:
         """Add a finite value `count` times, as a centroid (mean, count) of another histogram."""
@@ -280,6 +300,15 @@ class ExponentialHistogram:
             self.positive = self.positive.downscaled(shift)
             self.negative = self.negative.downscaled(shift)
             self.scale = scale
+
+
+def _sum(values: list[float]) -> float | None:
+    """Return the exact sum, rounded once; None when it, or a value, is not finite."""
+    try:
+        total = math.fsum(values)
+    except (OverflowError, ValueError):
+        return None
+    return total if math.isfinite(total) else None
 
 
 def bucket_index(value: float, scale: int) -> int:
