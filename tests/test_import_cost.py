@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
+
+#: `-c` puts the current folder first: a checkout there would hide the installed package.
+ELSEWHERE = Path(sys.executable).parent
 
 PROGRAM = """
 import sys, threading, os
@@ -34,7 +38,7 @@ print("free")
 
 def test_importing_the_package_loads_starts_and_opens_nothing() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False, cwd=ELSEWHERE
     )
     assert (done.stdout, done.stderr) == ("free\n", "")
     assert done.returncode == 0
@@ -51,6 +55,10 @@ import pyformance
 print("works")
 """
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False
+        [sys.executable, "-W", "error", "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ELSEWHERE,
     )
     assert (done.stdout, done.stderr) == ("works\n", "")

@@ -9,16 +9,15 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from wf_instrument.reporting.red_table import WIDTH, RedRow, red_table
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 COMMAND = [sys.executable, "-m", "wf_instrument"]
+#: `-m` puts the current folder first: a checkout there would hide the installed package.
+ELSEWHERE = Path(sys.executable).parent
 
 
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -28,6 +27,7 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
         timeout=60,
+        cwd=ELSEWHERE,
         env={**os.environ, **variables},
     )
 
@@ -62,6 +62,7 @@ def test_the_demo_serves_its_page_and_ends_cleanly_on_interrupt() -> None:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        cwd=ELSEWHERE,
     )
     assert process.stderr is not None
     first = process.stderr.readline()
@@ -120,7 +121,12 @@ def test_a_missing_extra_is_told_with_the_command_that_brings_it(tmp_path: Path)
         "from wf_instrument.cli import main; sys.argv = ['wf-instrument', 'demo']; main()"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        cwd=ELSEWHERE,
     )
     assert_one_sentence(done, "'flask'", "pip install 'wf-instrument[demo]'")
 
@@ -128,7 +134,12 @@ def test_a_missing_extra_is_told_with_the_command_that_brings_it(tmp_path: Path)
 def test_the_flask_integration_without_flask_names_the_extra() -> None:
     program = "import sys; sys.modules['flask'] = None; import wf_instrument.integrations.flask"
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        cwd=ELSEWHERE,
     )
     last = done.stderr.strip().splitlines()[-1]
     assert last.endswith("run: pip install 'wf-instrument[flask]'")
