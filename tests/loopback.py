@@ -31,10 +31,15 @@ class Received:
 
 @dataclass(frozen=True)
 class Answer:
-    """How to answer; status 0 closes the connection without a word."""
+    """How to answer; status 0 closes the connection without a word.
+
+    To answer late, wait for an event before returning one. `raw` is written as it stands, then
+    the connection is closed: half an answer, or none that is HTTP.
+    """
 
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
+    raw: bytes | None = None
 
 
 class LoopbackReceiver:
@@ -97,9 +102,12 @@ class LoopbackReceiver:
                 one = Received(self.path, headers, data.decode())
                 answer = receiver.answer(one)
                 with receiver._changed:
-                    (receiver.received if answer.status == 200 else receiver.refused).append(one)
+                    (receiver.received if 200 <= answer.status < 300 else receiver.refused).append(
+                        one
+                    )
                     receiver._changed.notify_all()
-                if answer.status == 0:
+                if answer.status == 0 or answer.raw is not None:
+                    self.wfile.write(answer.raw or b"")
                     self.close_connection = True
                     return
                 self.send_response(answer.status)

@@ -1,0 +1,77 @@
+"""The span reporter of a tracer: cheap, bounded, and nothing twice."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from loopback import LoopbackReceiver
+from wf_instrument.backends.wavefront import WavefrontClient, WavefrontSpanReporter
+from wf_instrument.identity import ApplicationTags
+from wf_instrument.tracing import WavefrontTracer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def receiver() -> Iterator[LoopbackReceiver]:
+    with LoopbackReceiver() as made:
+        yield made
+
+
+@pytest.fixture
+def client(receiver: LoopbackReceiver) -> Iterator[WavefrontClient]:
+    made = WavefrontClient(receiver.url, flush_interval_seconds=3600)
+    yield made
+    made.close(1)
+
+
+def tracer_of(reporter: WavefrontSpanReporter) -> WavefrontTracer:
+    return WavefrontTracer(reporter, ApplicationTags("Ordering", "styling"))
+
+
+def test_finished_spans_arrive_with_the_reporters_source(
+    receiver: LoopbackReceiver, client: WavefrontClient
+) -> None:
+    reporter = WavefrontSpanReporter(client, source="host-1")
+    tracer_of(reporter).start_span("op").finish()
+    reporter.close()
+    client.flush_now()
+    (line,) = receiver.lines("trace")
+    assert line.startswith('"op" source="host-1" traceId=')
+    assert reporter.get_failure_count() == 0
+
+
+def test_flushing_from_many_threads_sends_every_span_once(
+    receiver: LoopbackReceiver, client: WavefrontClient
+) -> None:
+    reporter = WavefrontSpanReporter(client, source="host-1")
+    tracer = tracer_of(reporter)
+
+    def work(number: int) -> None:
+        for index in range(100):
+            tracer.start_span(f"op-{number}-{index}").finish()
+            if index % 10 == 0:
+                reporter.flush()
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    reporter.close()
+    client.flush_now()
+    names = [line.split('"')[1] for line in receiver.lines("trace")]
+    assert sorted(names) == sorted(f"op-{n}-{i}" for n in range(8) for i in range(100))
+
+
+def test_a_full_or_closed_reporter_drops_and_counts(client: WavefrontClient) -> None:
+    reporter = WavefrontSpanReporter(client, max_queue_size=0, log_percent=0.0)
+    tracer = tracer_of(reporter)
+    tracer.start_span("one").finish()
+    reporter.close()
+    tracer.start_span("two").finish()
+    assert reporter.get_failure_count() == 2
