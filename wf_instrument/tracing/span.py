@@ -12,7 +12,13 @@ import opentracing
 from wf_instrument.guard import caught
 from wf_instrument.tracing.span_context import WavefrontSpanContext
 from wf_instrument.tracing.span_data import SpanData, SpanLog, SpanReference
-from wf_instrument.tracing.tag_values import is_blank, is_positive, is_true, text_of
+from wf_instrument.tracing.tag_values import (
+    is_blank,
+    is_positive,
+    is_true,
+    plain_tags,
+    text_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -238,7 +244,11 @@ class WavefrontSpan(opentracing.Span):  # type: ignore[misc]  # opentracing ship
 
     def to_span_data(self) -> SpanData:
         """Return the finished span as plain data."""
-        tags = tuple((text_of(k), text) for k, v in self.get_tags_as_list() if (text := text_of(v)))
+        tags = self._request_tags()
+        if tags is None:
+            tags = tuple(
+                (text_of(k), text) for k, v in self.get_tags_as_list() if (text := text_of(v))
+            )
         return SpanData(
             name=text_of(self.operation_name),
             trace_id=self.trace_id_int,
@@ -251,6 +261,23 @@ class WavefrontSpan(opentracing.Span):  # type: ignore[misc]  # opentracing ship
             logs=tuple(self._logs or ()),
             is_error=any(key == "error" and is_true(value) for key, value in tags),
         )
+
+    def _request_tags(self) -> tuple[tuple[str, str], ...] | None:
+        """Return the tags of a server span that the application added none to, the common case.
+
+        None when a tag stands twice, which `get_tags_as_list` knows how to settle.
+        """
+        base = self._tracer.base_text
+        if self._tags is not None or self.tag_source is None or base is None:
+            return None
+        try:
+            own = plain_tags(self.tag_source.span_tags())
+        except Exception as error:  # noqa: BLE001 - the span is worth more than its tags
+            caught("tracing.tag_source", error)
+            return None
+        if own is None or "component" not in own or not own.keys().isdisjoint(base):
+            return None
+        return (*base.items(), *own.items())
 
     def __exit__(
         self,

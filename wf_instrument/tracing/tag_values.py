@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import reprlib
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wf_instrument.guard import caught
 
-__all__ = ["MAX_TEXT", "is_blank", "is_positive", "is_true", "text_of"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["MAX_TEXT", "is_blank", "is_positive", "is_true", "plain_tags", "text_of"]
 
 #: Characters kept of a value.
 MAX_TEXT: Final = 1000
@@ -45,6 +48,22 @@ def text_of(value: object, limit: int = MAX_TEXT) -> str:
         # Lone surrogates (undecodable file names) would fail in every backend.
         text = text.encode("utf-8", "replace").decode()
     return text if text.strip() else ""
+
+
+def plain_tags(pairs: Iterable[tuple[str, object]]) -> dict[str, str] | None:
+    """Return tags as text by key, None when a key stands twice; blank values are left out."""
+    tags: dict[str, str] = {}
+    for key, value in pairs:
+        # Nearly every value is short ASCII text already, which costs no call.
+        if type(value) is str and value.isascii() and len(value) <= MAX_TEXT:
+            text = value if value.strip() else ""
+        else:
+            text = text_of(value)
+        if text:
+            if key in tags:
+                return None
+            tags[key] = text
+    return tags
 
 
 def is_blank(value: object) -> bool:

@@ -15,6 +15,7 @@ from wf_instrument.tracing.propagation.registry import PropagatorRegistry
 from wf_instrument.tracing.scope import ContextScopeManager
 from wf_instrument.tracing.span import WavefrontSpan, to_ns
 from wf_instrument.tracing.span_context import WavefrontSpanContext
+from wf_instrument.tracing.tag_values import plain_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -67,6 +68,8 @@ class WavefrontTracer(opentracing.Tracer):  # type: ignore[misc]  # opentracing 
         pairs = global_tags.items() if isinstance(global_tags, Mapping) else global_tags
         known = [] if application_tags is None else application_tags.get_as_list()
         self.base_tags: tuple[tuple[str, object], ...] = (*known, *(pairs or ()))
+        # As text once, for the many spans that carry them; None when a key stands twice.
+        self.base_text = plain_tags(self.base_tags)
         kept = list(samplers or ())
         self._early = [sampler for sampler in kept if sampler.is_early()]
         self._late = [sampler for sampler in kept if not sampler.is_early()]

@@ -262,7 +262,10 @@ class WsgiRequest(RequestRecord):
             if expected is None or self.response_bytes < expected:
                 self.outcome = self.outcome or "client_disconnect"
             self.finish()
-        close = getattr(self._body, "close", None)
+        body = self._body
+        # The span keeps this object until the next drain; the response need not wait for it.
+        self._body, self._next, self.headers = (), _no_more, None
+        close = getattr(body, "close", None)
         if close is not None:
             close()
 
@@ -302,6 +305,11 @@ class WsgiRequest(RequestRecord):
             if name.lower() == "content-length":
                 return int(value) if value.isdecimal() else None
         return None
+
+
+def _no_more() -> bytes:
+    """Stand in for the iterator of a response that is closed."""
+    raise StopIteration
 
 
 class _SizedBody:
