@@ -183,6 +183,37 @@ def test_a_folder_a_newer_store_and_a_missing_store_are_refused(tmp_path: Path) 
         StoreReader(tmp_path / "none.db")
 
 
+def test_the_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
+    for version in (0, 1):
+        path = tmp_path / f"shop{version}.db"
+        connection = sqlite3.connect(path)
+        connection.execute("CREATE TABLE orders (id)")
+        connection.execute(f"PRAGMA user_version = {version}")
+        connection.close()
+        before = path.read_bytes()
+        with pytest.raises(StoreError, match="database of another program"):
+            LocalReporter(path)
+        assert path.read_bytes() == before
+
+
+def test_a_wide_folder_that_is_not_ours_keeps_its_mode(tmp_path: Path) -> None:
+    folder = tmp_path / "wf-instrument"
+    folder.mkdir(mode=0o755)
+    LocalReporter(folder / "store.db").close(5)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
+
+
+def test_the_default_place_follows_the_specification(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("XDG_STATE_HOME", "relative/is/ignored")
+    folder = Path("/home/me/.local/state/wf-instrument")
+    assert default_path("shop") == folder / "shop.db"
+    assert default_path("../a/b") == folder / "_a_b.db"
+    assert default_path("訂單") != default_path("付款")
+    assert len(os.fsencode(default_path("é" * 500).name)) < 240
+    assert default_path("..") == folder / "default.db"
+
+
 def test_a_place_that_cannot_be_written_is_refused_at_start() -> None:
     with pytest.raises(StoreError, match="cannot be opened for writing"):
         LocalReporter(Path("/proc/none/store.db"))
@@ -196,6 +227,63 @@ def test_a_local_url_with_a_host_or_an_unknown_parameter_is_refused() -> None:
     ):
         with pytest.raises(ConfigError, match=words):
             from_url(ReporterUrl.parse(text), IDENTITY, Settings())
+
+
+def test_the_route_and_method_of_a_timeline_can_be_chosen_apart(
+    reporter: LocalReporter, path: Path
+) -> None:
+    at_s = 1_700_000_000
+    rows = [
+        request_row("/a", 200, [0.1]),
+        request_row("/a", 200, [0.1] * 2, method="POST"),
+        request_row("/b", 200, [0.1] * 4),
+        request_row(None, 404, [0.1] * 8),
+    ]
+    reporter.report(snapshot(requests=rows, at_s=at_s))
+    assert reporter.flush(5)
+    reader = read(path)
+
+    def count(route: str | None, method: str | None) -> int:
+        return sum(b.count for b in reader.timeline(at_s, at_s + 10, 10, route, method))
+
+    assert (count(None, None), count("/a", None), count("/a", "POST")) == (15, 3, 2)
+    assert count(None, "GET") == 8
+    reader.close()
+
+
+def test_gauges_of_pipelines_are_not_added_up(reporter: LocalReporter, path: Path) -> None:
+    for number in (1, 2):
+        points = [Point("last", 100.0 * number, "gauge"), Point("n", number, "counter")]
+        identity = Identity(ApplicationTags("a", "s"), "h")
+        reporter.report(snapshot(self_points=points, identity=identity))
+    assert reporter.flush(5)
+    reader = read(path)
+    assert reader.self_points() == {"last": 200, "n": 3}
+    reader.close()
+
+
+def test_spans_sent_ahead_leave_requests_in_flight_as_they_were(
+    reporter: LocalReporter, path: Path
+) -> None:
+    running = [InFlight("flask", "/a", "a", "GET", 3)]
+    reporter.report(snapshot(in_flight=running, total_in_flight={"flask": 3}))
+    reporter.report(snapshot(spans=[span("s", 1)]))
+    assert reporter.flush(5)
+    reader = read(path)
+    assert reader.in_flight() == (3, [("/a", "GET", 3)])
+    reader.close()
+
+
+def test_requests_in_flight_of_a_dead_process_expire(reporter: LocalReporter, path: Path) -> None:
+    running = [InFlight("flask", "/a", "a", "GET", 3)]
+    reporter.report(
+        snapshot(in_flight=running, total_in_flight={"flask": 3}, at_s=time.time() - 30)
+    )
+    assert reporter.flush(5)
+    reader = read(path)
+    assert reader.in_flight() == (0, [])
+    assert len(reader.processes()) == 1
+    reader.close()
 
 
 def test_old_figures_are_deleted(path: Path) -> None:
@@ -245,27 +333,7 @@ def test_a_full_queue_refuses_and_a_closed_reporter_takes_nothing(path: Path) ->
     reader.close()
 
 
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_child_writes_with_a_connection_of_its_own(
-    reporter: LocalReporter, path: Path
-) -> None:
-    reporter.report(snapshot(requests=[request_row("/parent", 200, [0.1])]))
-    assert reporter.flush(5)
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            child = IDENTITY.in_child()
-            reporter.report(snapshot(requests=[request_row("/child", 200, [0.1])], identity=child))
-            code = 0 if reporter.flush(10) else 1
-        finally:
-            os._exit(code)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    reader = read(path)
-    assert {row.route for row in reader.summary()} == {"/parent", "/child"}
-    reader.close()
-
-
+@pytest.mark.slow
 @given(text=st.text(alphabet=st.characters(), max_size=50))
 def test_any_text_can_be_stored(text: str) -> None:
     import tempfile

@@ -1,21 +1,33 @@
 """Reads a store: what the dashboard and the tables show.
 
-Threads: any; each has a connection of its own, opened at its first call.
+Threads: any; each call borrows a connection, so that slow answers do not delay quick ones.
+Locks: `_watch_lock` keeps `version` to one connection, whose count of changes it tells.
+Fork: connections are closed before, and opened again by the next call.
 """
 
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, cast
 
+from wf_instrument.backends.local.connections import ConnectionPool
+from wf_instrument.backends.local.results import (
+    ProcessRow,
+    RouteSummary,
+    StoredSpan,
+    TimeBucket,
+    TraceSummary,
+)
 from wf_instrument.backends.local.schema import SLOT_S, connect
+from wf_instrument.errors import StoreError
+from wf_instrument.forking import reset_after_fork
 from wf_instrument.metrics.histogram import ExponentialHistogram
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -30,89 +42,11 @@ __all__ = [
 
 #: A process that has not written for so long is gone, and so are its requests in flight.
 _ALIVE_S: Final = 10.0
+#: Connections kept open while nobody asks.
+_MAX_IDLE: Final = 4
 
-
-@dataclass(frozen=True, slots=True)
-class RouteSummary:
-    """One route and method over a window; times in seconds.
-
-    `cpu_share` is this row's part of the CPU time of all rows; `rate_per_s` is over the time from
-    the first to the last request seen.
-    """
-
-    framework: str
-    route: str | None
-    func: str | None
-    method: str
-    count: int
-    errors: int
-    rate_per_s: float
-    p50_s: float
-    p95_s: float
-    p99_s: float
-    mean_s: float
-    max_s: float
-    latency_sum_s: float
-    cpu_s: float
-    cpu_share: float
-    statuses: tuple[tuple[int, int], ...]
-    in_flight: int
-
-
-@dataclass(frozen=True, slots=True)
-class TimeBucket:
-    """All requests of a stretch of time; quantiles are None when there were none."""
-
-    start_s: int
-    count: int
-    errors: int
-    p50_s: float | None
-    p95_s: float | None
-    p99_s: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class TraceSummary:
-    """The server span, or root, of one trace."""
-
-    trace_id: str
-    span_id: str
-    name: str
-    start_s: float
-    duration_s: float
-    is_error: bool
-    method: str | None
-    route: str | None
-    status: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredSpan:
-    """One span; ids in hex."""
-
-    trace_id: str
-    span_id: str
-    parents: tuple[str, ...]
-    follows_from: tuple[str, ...]
-    name: str
-    start_s: float
-    duration_s: float
-    is_error: bool
-    tags: tuple[tuple[str, str], ...]
-    logs: tuple[tuple[int, tuple[tuple[str, str], ...]], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessRow:
-    """One process that wrote into the store."""
-
-    instance_id: str
-    pid: int
-    source: str
-    tags: tuple[tuple[str, str], ...]
-    total_in_flight: int
-    first_s: float
-    last_s: float
+#: Slot, framework, route, func, method, status, whether an error, count, latency, CPU seconds.
+_Slot = tuple[int, str, "str | None", "str | None", str, int, int, int, ExponentialHistogram, float]
 
 
 class _Totals:
@@ -135,14 +69,22 @@ class StoreReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._local = threading.local()
-        self._opened: list[sqlite3.Connection] = []
-        self._connection()
+        self._pool = ConnectionPool(path, self._open, _MAX_IDLE)
+        self._reset()
+        reset_after_fork(self._reset)
+        self._watch = ConnectionPool(path, self._open)
+        self._watched: sqlite3.Connection | None = None
+        self._generation = 0
+        with self._pool.connection():
+            pass  # opened now: a missing or damaged store is told by the constructor
+
+    def _reset(self) -> None:
+        self._watch_lock = threading.Lock()
 
     def close(self) -> None:
-        """Close all connections."""
-        while self._opened:
-            self._opened.pop().close()
+        """Close all connections; later questions raise `StoreError`."""
+        self._pool.close()
+        self._watch.close()
 
     def summary(
         self, since_s: float | None = None, until_s: float | None = None
@@ -160,14 +102,13 @@ class StoreReader:
             is_error,
             count,
             latency,
-            cpu,
+            cpu_s,
         ) in self._slots(since_s, until_s):
             totals = rows.setdefault((framework, route, func, method), _Totals())
             totals.count += count
             totals.errors += count if is_error else 0
-            totals.latency.merge(ExponentialHistogram.from_bytes(latency))
-            if cpu is not None:
-                totals.cpu_s += ExponentialHistogram.from_bytes(cpu).sum
+            totals.latency.merge(latency)
+            totals.cpu_s += cpu_s
             totals.statuses[status] = totals.statuses.get(status, 0) + count
             first_s = slot_s if first_s is None else min(first_s, slot_s)
             last_s = slot_s if last_s is None else max(last_s, slot_s)
@@ -194,22 +135,20 @@ class StoreReader:
             since_s: Unix time of the start, seconds.
             until_s: Unix time of the end, seconds.
             buckets_s: Width.
-            route: Of this route alone; with `method`, so that None is the unmatched route.
-            method: Of this method alone; None for all routes and methods.
+            route: Of this route alone. None is, with a method, that of requests which matched
+                no route; without, all routes.
+            method: Of this method alone; None for all methods.
         """
         width = max(SLOT_S, buckets_s // SLOT_S * SLOT_S)
         first = int(since_s // width * width)
         buckets = {start: _Totals() for start in range(first, int(until_s) + 1, width)}
-        for slot_s, _, its_route, _, its_method, _, is_error, count, latency, _ in self._slots(
-            first, until_s
-        ):
-            if method is not None and (its_route, its_method) != (route, method):
-                continue
+        rows = self._slots(first, until_s, route, method, with_cpu=False)
+        for slot_s, _, _, _, _, _, is_error, count, latency, _ in rows:
             totals = buckets.get(slot_s // width * width)
             if totals is not None:
                 totals.count += count
                 totals.errors += count if is_error else 0
-                totals.latency.merge(ExponentialHistogram.from_bytes(latency))
+                totals.latency.merge(latency)
         return [_bucket(start, totals) for start, totals in buckets.items()]
 
     def in_flight(self) -> tuple[int, list[tuple[str | None, str, int]]]:
@@ -290,9 +229,13 @@ class StoreReader:
         return [(path, count) for path, count in rows]
 
     def self_points(self) -> dict[str, float]:
-        """Return what the pipelines say of themselves, added up over processes."""
+        """Return what the pipelines say of themselves.
+
+        Counters are added up over processes; of gauges, moments mostly, the largest counts.
+        """
         rows = self._query(
-            "SELECT name, tags, sum(value) FROM points WHERE kind LIKE 'self-%' GROUP BY name, tags"
+            "SELECT name, tags, iif(kind = 'self-gauge', max(value), sum(value)) FROM points"
+            " WHERE kind LIKE 'self-%' GROUP BY name, tags, kind"
         )
         return {
             name + "".join(f"{{{v}}}" for _, v in json.loads(tags)): value
@@ -300,18 +243,38 @@ class StoreReader:
         }
 
     def version(self) -> int:
-        """Return a number that changes whenever something was written."""
-        return int(self._query("PRAGMA data_version")[0][0])
+        """Return a number that changes whenever something was written, for all threads alike."""
+        with self._watch_lock, self._reading(self._watch) as connection:
+            if connection is not self._watched:
+                # Each connection counts the changes from a start of its own.
+                self._watched = connection
+                self._generation += 1
+            (changes,) = connection.execute("PRAGMA data_version").fetchone()
+            return (self._generation << 32) + int(changes)
 
     def _slots(
-        self, since_s: float | None, until_s: float | None
-    ) -> Iterator[tuple[int, str, str | None, str | None, str, int, int, int, bytes, bytes | None]]:
-        yield from self._connection().execute(
-            "SELECT slot_s, framework, route, func, method, status, is_error, count, latency, cpu"
-            " FROM slots JOIN series ON series.id = series_id WHERE slot_s > ? AND slot_s <= ?",
-            # A slot belongs to the window when it ends in it.
-            ((since_s or 0) - SLOT_S, 1e15 if until_s is None else until_s),
-        )
+        self,
+        since_s: float | None,
+        until_s: float | None,
+        route: str | None = None,
+        method: str | None = None,
+        *,
+        with_cpu: bool = True,
+    ) -> Iterator[_Slot]:
+        """Yield the rows of a window; each must be used before the next question is asked."""
+        is_all = route is None and method is None
+        # A slot belongs to the window when it ends in it.
+        window = ((since_s or 0) - SLOT_S, 1e15 if until_s is None else until_s)
+        with self._reading(self._pool) as connection:
+            for *names, latency, cpu in connection.execute(
+                "SELECT slot_s, framework, route, func, method, status, is_error, count, latency,"
+                " cpu FROM slots JOIN series ON series.id = series_id"
+                " WHERE slot_s > ? AND slot_s <= ?"
+                " AND (? OR (route IS ? AND method = coalesce(?, method)))",
+                (*window, is_all, route, method),
+            ):
+                cpu_s = ExponentialHistogram.from_bytes(cpu).sum if cpu and with_cpu else 0.0
+                yield cast("_Slot", (*names, ExponentialHistogram.from_bytes(latency), cpu_s))
 
     def _seconds(self, first_s: int | None, last_s: int | None) -> float:
         """Return the time between first and last request, as processes and slots tell it."""
@@ -324,15 +287,22 @@ class StoreReader:
         return max(end - start, 0.001)
 
     def _query(self, statement: str, *arguments: object) -> list[tuple]:  # type: ignore[type-arg]  # any row
-        return self._connection().execute(statement, arguments).fetchall()
+        with self._reading(self._pool) as connection:
+            return connection.execute(statement, arguments).fetchall()
 
-    def _connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = connect(self.path, read_only=True)
-            self._local.connection = connection
-            self._opened.append(connection)
-        return connection
+    @contextmanager
+    def _reading(self, pool: ConnectionPool) -> Iterator[sqlite3.Connection]:
+        """Lend a connection, and say in one sentence what is wrong with the file."""
+        try:
+            with pool.connection() as connection:
+                yield connection
+        except (sqlite3.Error, ValueError) as exc:  # ValueError: the bytes of a histogram
+            raise StoreError(
+                f"local store {self.path} cannot be read: {exc}; move the file away and restart"
+            ) from exc
+
+    def _open(self) -> sqlite3.Connection:
+        return connect(self.path, read_only=True)
 
 
 def _summary(

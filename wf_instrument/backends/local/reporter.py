@@ -1,10 +1,12 @@
 """The local reporter: hands snapshots to a thread that writes them into the store.
 
 Threads: the pipeline calls `report`; the thread `wf-instrument-store`, started by the first
-    report of a process, owns the writer and its connection.
+    report of a process, owns the writer and its connections.
 Locks: `_state` guards the queue and wakes the thread; nothing is written under it.
 Fork: the child starts with an empty queue, no thread and no connection.
-Loss: a full queue refuses the newest snapshot, which the pipeline counts as refused.
+Loss: a snapshot stays queued until it is stored, however long the store is locked or the disk
+    full; a full queue refuses the newest, which the pipeline counts as refused. `dropped` counts
+    what the store refuses for good, and what is left when the time to close is over.
 """
 
 from __future__ import annotations
@@ -17,8 +19,10 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from wf_instrument.backends.local.connections import ConnectionPool
 from wf_instrument.backends.local.paths import default_path, prepare
-from wf_instrument.backends.local.schema import create
+from wf_instrument.backends.local.schema import BUSY_TIMEOUT_S, create
+from wf_instrument.backends.local.snapshot_rows import storable
 from wf_instrument.backends.local.writer import StoreWriter
 from wf_instrument.errors import ConfigError, StoreError
 from wf_instrument.forking import reset_after_fork
@@ -35,6 +39,9 @@ __all__ = ["LocalReporter", "from_url"]
 log = logging.getLogger(__name__)
 
 _MAX_QUEUED: Final = 60
+_RETRY_S: Final = 0.1
+#: What may be over at the next attempt: locked, disk full, file gone.
+_PASSING: Final = (sqlite3.OperationalError, StoreError)
 DEFAULT_RETENTION_S: Final = 86_400.0
 DEFAULT_MAX_BYTES: Final = 256 * 1024 * 1024
 
@@ -46,6 +53,9 @@ class LocalReporter:
         path: The store's file; made when missing, with its folder.
         retention_s: How long figures are kept.
         max_bytes: How large the file may become.
+
+    Attributes:
+        dropped: Data that were taken and then could not be stored.
 
     Raises:
         StoreError: The file cannot be made, written, or is no store.
@@ -65,20 +75,26 @@ class LocalReporter:
         self._max_bytes = max_bytes
         self._log = RateLimitedLog(log)
         prepare(path)
-        # Opened and closed: a damaged file is told at start, and no connection outlives a fork.
-        create(path).close()
+        # Opened and closed again: a damaged file is told at start.
+        pool = ConnectionPool(path, lambda: create(path))
+        with pool.connection():
+            pool.close()
+        self._is_closed = False
+        self._give_up_s = 0.0
         self._reset()
         reset_after_fork(self._reset)
 
     def _reset(self) -> None:
+        self.dropped = 0
         self._state = threading.Condition()
         self._queue: deque[Snapshot] = deque()
         self._thread: threading.Thread | None = None
-        self._is_writing = False
-        self._is_closed = False
 
     def report(self, snapshot: Snapshot) -> int:
-        """Queue the snapshot; 0 when the queue is full or the reporter closed."""
+        """Queue the snapshot; 0 when the queue is full or the reporter closed.
+
+        Points that are no finite number are not taken.
+        """
         with self._state:
             if self._is_closed or len(self._queue) >= _MAX_QUEUED:
                 return 0
@@ -93,17 +109,12 @@ class LocalReporter:
                     # The interpreter is going down and starts no thread: `close` writes.
                     self._thread = None
             self._state.notify_all()
-        return (
-            len(snapshot.requests)
-            + len(snapshot.points)
-            + len(snapshot.distributions)
-            + len(snapshot.spans)
-        )
+        return _data_in(snapshot)
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until everything queued is in the store."""
         with self._state:
-            return self._state.wait_for(lambda: not self._queue and not self._is_writing, timeout_s)
+            return self._state.wait_for(lambda: not self._queue, timeout_s)
 
     def close(self, timeout_s: float) -> None:
         """Write what is queued and end the thread; a second call does nothing."""
@@ -111,6 +122,7 @@ class LocalReporter:
             if self._is_closed:
                 return
             self._is_closed = True
+            self._give_up_s = time.monotonic() + timeout_s
             thread, self._thread = self._thread, None
             self._state.notify_all()
         if thread is not None:
@@ -119,38 +131,78 @@ class LocalReporter:
             self._run(self._state)
 
     def _run(self, state: threading.Condition) -> None:
-        writer: StoreWriter | None = None
+        writer = StoreWriter(self.path, self._retention_s, self._max_bytes)
+        trouble_since_s: float | None = None
         try:
             while True:
                 with state:
-                    self._is_writing = False
-                    state.notify_all()
                     state.wait_for(lambda: self._queue or self._is_closed)
                     if not self._queue:
                         return
-                    snapshot = self._queue.popleft()
-                    self._is_writing = True
-                writer = self._write(writer, snapshot)
+                    snapshot = self._queue[0]
+                error = self._write(writer, snapshot)
+                with state:
+                    if error is None:
+                        # Taken off only now, so that `flush` knows of it until it is stored.
+                        self._queue.popleft()
+                        trouble_since_s = None
+                    elif not self._wait_after(state, error, trouble_since_s):
+                        return
+                    else:
+                        trouble_since_s = trouble_since_s or time.monotonic()
+                    state.notify_all()
         finally:
-            if writer is not None:
-                writer.close()
+            writer.close()
 
-    def _write(self, writer: StoreWriter | None, snapshot: Snapshot) -> StoreWriter | None:
-        """Write one snapshot; a failing one is kept by the writer as far as its bound allows."""
-        begun = time.monotonic()
+    def _write(self, writer: StoreWriter, snapshot: Snapshot) -> Exception | None:
+        """Write one snapshot; return why it has to be tried again, or None when done with it."""
         try:
-            if writer is None:
-                writer = StoreWriter(self.path, self._retention_s, self._max_bytes)
             writer.write(snapshot)
-        except (sqlite3.Error, StoreError, OSError) as error:
+        except _PASSING as error:
+            return error
+        except Exception as error:  # noqa: BLE001 - one bad datum must not end the thread
+            self._drop(_data_in(snapshot), error)
+            return None
+        try:
+            writer.trim_when_due(snapshot.ended_ns / 1e9)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._log.warning("trim", "local store %s could not be trimmed: %s", self.path, error)
+        return None
+
+    def _wait_after(
+        self, state: threading.Condition, error: Exception, since_s: float | None
+    ) -> bool:
+        """Wait a moment after a failure; False when there is no time left. Caller holds `state`."""
+        now_s = time.monotonic()
+        if self._is_closed and now_s >= self._give_up_s:
+            self._drop(sum(map(_data_in, self._queue)), error)
+            self._queue.clear()
+            state.notify_all()
+            return False
+        # Others may hold the store for a moment; that is no trouble worth a line.
+        if since_s is not None and now_s - since_s >= BUSY_TIMEOUT_S:
             self._log.warning(
                 "write",
-                "local store %s could not be written after %.1f s: %s",
+                "local store %s could not be written for %.0f s, trying on: %s",
                 self.path,
-                time.monotonic() - begun,
+                now_s - since_s,
                 error,
             )
-        return writer
+        state.wait(_RETRY_S)
+        return True
+
+    def _drop(self, count: int, error: Exception) -> None:
+        self.dropped += count
+        self._log.warning("drop", "dropped %d data, local store %s: %s", count, self.path, error)
+
+
+def _data_in(snapshot: Snapshot) -> int:
+    return (
+        len(snapshot.requests)
+        + len(storable(snapshot.points))
+        + len(snapshot.distributions)
+        + len(snapshot.spans)
+    )
 
 
 def from_url(url: ReporterUrl, identity: Identity, settings: Settings) -> LocalReporter:

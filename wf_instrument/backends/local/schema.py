@@ -6,23 +6,34 @@ quantile over any window is one merge of rows.
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from typing import TYPE_CHECKING, Final
+import time
+from typing import TYPE_CHECKING, Final, TypeVar
+from urllib.parse import quote
 
 from wf_instrument.errors import StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["SLOT_S", "connect", "create"]
+__all__ = ["BUSY_TIMEOUT_S", "SLOT_S", "connect", "create"]
 
 #: Seconds of one row.
 SLOT_S: Final = 10
 
+_LOCKED_PAUSE_S: Final = 0.005
+
+_T = TypeVar("_T")
+
 #: Raised with every change of the tables; kept in `PRAGMA user_version`.
 _VERSION: Final = 1
 
-_BUSY_TIMEOUT_S: Final = 5.0
+#: Longest wait for another process' transaction.
+BUSY_TIMEOUT_S: Final = 5.0
+#: The write-ahead log is cut to this size when it was longer once.
+_WAL_BYTES: Final = 16 * 1024 * 1024
 
 _TABLES: Final = """
 CREATE TABLE series (
@@ -71,28 +82,26 @@ CREATE TABLE unmatched (
 """
 
 
-def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+def connect(
+    path: Path, *, read_only: bool = False, timeout_s: float = BUSY_TIMEOUT_S
+) -> sqlite3.Connection:
     """Open an existing store.
 
     Raises:
         StoreError: It is missing, no store, damaged, or of a newer version.
     """
-    if not path.is_file():
-        raise StoreError(
-            f"local store {path} does not exist; run an instrumented application first, "
-            "or name another file"
-        )
+    _check_exists(path)
     try:
         connection = sqlite3.connect(
-            f"file:{_quoted(path)}?mode={'ro' if read_only else 'rw'}",
+            # As bytes: a file name need not be text.
+            f"file:{quote(os.fsencode(path.absolute()))}?mode={'ro' if read_only else 'rw'}",
             uri=True,
-            timeout=_BUSY_TIMEOUT_S,
+            timeout=timeout_s,
             isolation_level=None,  # transactions are begun by hand, and immediately
             check_same_thread=False,
         )
         try:
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            version, tables = _patiently(lambda: _contents(connection), timeout_s)
         except sqlite3.Error:
             connection.close()
             raise
@@ -101,35 +110,22 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
             f"local store {path} cannot be read as a database: {exc}; "
             "move the file away or name another one"
         ) from exc
-    if version > _VERSION or (read_only and version == 0):
+    problem = _problem(version, tables, read_only)
+    if problem:
         connection.close()
-        raise StoreError(
-            f"local store {path} has version {version}, this program reads version {_VERSION}; "
-            + ("upgrade wf-instrument" if version else "run an instrumented application first")
-        )
+        raise StoreError(f"local store {path} {problem}")
     return connection
 
 
-def create(path: Path) -> sqlite3.Connection:
+def create(path: Path, *, timeout_s: float = BUSY_TIMEOUT_S) -> sqlite3.Connection:
     """Open a store for writing, making its tables where they are missing.
 
     Raises:
         StoreError: As `connect`.
     """
-    connection = connect(path)
+    connection = connect(path, timeout_s=timeout_s)
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        # A crash of the machine may cost the last interval, never the file.
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        connection.execute("BEGIN IMMEDIATE")
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            for statement in _TABLES.split(";\n"):
-                if statement.strip():
-                    connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {_VERSION}")
-        connection.execute("COMMIT")
+        _patiently(lambda: _set_up(connection), timeout_s)
     except sqlite3.Error as exc:
         connection.close()
         raise StoreError(
@@ -138,7 +134,81 @@ def create(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _quoted(path: Path) -> str:
-    from urllib.parse import quote
+def _set_up(connection: sqlite3.Connection) -> None:
+    # Before anything is written: a file that has pages never becomes incremental.
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        connection.execute("PRAGMA journal_mode = WAL")
+    # A crash of the machine may cost the last interval, never the file.
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+    if _contents(connection)[0] == 0:
+        _make_tables(connection)
 
-    return quote(str(path.absolute()))
+
+def _patiently(work: Callable[[], _T], timeout_s: float) -> _T:
+    """Do `work` again while the file is locked: SQLite's own timeout leaves out some steps.
+
+    Switching to the write-ahead log fails at once when another process does the same.
+    """
+    deadline_s = time.monotonic() + timeout_s
+    while True:
+        try:
+            return work()
+        except sqlite3.OperationalError as exc:
+            if "locked" not in str(exc) or time.monotonic() >= deadline_s:
+                raise
+        # No other process can wake us.
+        time.sleep(_LOCKED_PAUSE_S)
+
+
+def _check_exists(path: Path) -> None:
+    try:
+        if path.is_file():
+            return
+        reason = "is no file" if path.exists() else "does not exist"
+    except OSError as exc:  # a folder on the way that we may not look into
+        reason = f"cannot be reached: {exc.strerror}"
+    raise StoreError(
+        f"local store {path} {reason}; run an instrumented application first, or name another file"
+    )
+
+
+def _contents(connection: sqlite3.Connection) -> tuple[int, frozenset[str]]:
+    """Return version and tables, as of one moment: another process may be making them."""
+    connection.execute("BEGIN")
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    finally:
+        if connection.in_transaction:
+            connection.execute("COMMIT")
+    return version, frozenset(name for (name,) in rows)
+
+
+def _problem(version: int, tables: frozenset[str], read_only: bool) -> str | None:
+    """Say why this is no store we can use; None when it is one."""
+    if tables and (version == 0 or (version <= _VERSION and not tables >= {"series", "slots"})):
+        return "is the database of another program, which is left alone; name another file"
+    if version > _VERSION:
+        return (
+            f"has version {version}, this program reads version {_VERSION}; upgrade wf-instrument"
+        )
+    if version == 0 and read_only:
+        return "holds nothing yet; run an instrumented application first"
+    return None
+
+
+def _make_tables(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            for statement in _TABLES.split(";\n"):
+                if statement.strip():
+                    connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {_VERSION}")
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")

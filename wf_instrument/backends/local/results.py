@@ -1,0 +1,96 @@
+"""What a reader answers: frozen rows. Times in seconds, Unix time where they are moments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = [
+    "ProcessRow",
+    "RouteSummary",
+    "StoredSpan",
+    "TimeBucket",
+    "TraceSummary",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class RouteSummary:
+    """One route and method over a window; times in seconds.
+
+    `cpu_share` is this row's part of the CPU time of all rows; `rate_per_s` is over the time from
+    the first to the last request seen.
+    """
+
+    framework: str
+    route: str | None
+    func: str | None
+    method: str
+    count: int
+    errors: int
+    rate_per_s: float
+    p50_s: float
+    p95_s: float
+    p99_s: float
+    mean_s: float
+    max_s: float
+    latency_sum_s: float
+    cpu_s: float
+    cpu_share: float
+    statuses: tuple[tuple[int, int], ...]
+    in_flight: int
+
+
+@dataclass(frozen=True, slots=True)
+class TimeBucket:
+    """All requests of a stretch of time; quantiles are None when there were none."""
+
+    start_s: int
+    count: int
+    errors: int
+    p50_s: float | None
+    p95_s: float | None
+    p99_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TraceSummary:
+    """The server span, or root, of one trace."""
+
+    trace_id: str
+    span_id: str
+    name: str
+    start_s: float
+    duration_s: float
+    is_error: bool
+    method: str | None
+    route: str | None
+    status: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSpan:
+    """One span; ids in hex."""
+
+    trace_id: str
+    span_id: str
+    parents: tuple[str, ...]
+    follows_from: tuple[str, ...]
+    name: str
+    start_s: float
+    duration_s: float
+    is_error: bool
+    tags: tuple[tuple[str, str], ...]
+    logs: tuple[tuple[int, tuple[tuple[str, str], ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessRow:
+    """One process that wrote into the store."""
+
+    instance_id: str
+    pid: int
+    source: str
+    tags: tuple[tuple[str, str], ...]
+    total_in_flight: int
+    first_s: float
+    last_s: float
