@@ -66,7 +66,9 @@ def test_one_span_that_cannot_be_read_does_not_spoil_the_others() -> None:
     broken.to_span_data = None  # type: ignore[method-assign, assignment]  # breaks it
     broken.finish()
     tracer.start_span("c").finish()
-    assert [span.name for span in _drain(buffer)] == ["a", "c"]
+    drained = _drain(buffer)
+    assert [span.name for span in drained] == ["a", "unreadable", "c"]
+    assert drained[1].span_id == broken.span_id_int
 
 
 @pytest.mark.slow
