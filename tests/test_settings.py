@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import TYPE_CHECKING
 
 import pytest
@@ -42,6 +43,8 @@ def test_pyproject_serves_where_there_is_no_file_of_our_own(folder: Path) -> Non
         ({"custom_tags": "novalue"}, "key=value"),
         ({"excluded_urls": ["("]}, "no regular expression"),
         ({"error_statuses": "all"}, "'404,500-599'"),
+        ({"custom_tags": {"key": " "}}, "key=value"),
+        ({"custom_tags": [("a", "b", "c")]}, "key=value"),
     ],
 )
 def test_a_wrong_setting_is_told_in_one_sentence(
@@ -71,6 +74,25 @@ def test_lists_and_pairs_are_read_from_text(folder: Path) -> None:
     assert [list(part) for part in settings.error_status_ranges()] == [[404], [500, 501, 502]]
 
 
+def test_the_reporters_tokens_are_never_shown(folder: Path) -> None:
+    environ = {"WF_REPORTER": "wavefront+https://s3cret@host"}
+    assert "s3cret" not in repr(load_settings(environ=environ, folder=folder))
+    urls = [environ["WF_REPORTER"].encode()]
+    with pytest.raises(ConfigError) as caught:
+        load_settings({"reporter": urls}, {}, folder)
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_tool_settings_that_are_no_table_are_told(folder: Path) -> None:
+    (folder / "pyproject.toml").write_text('[tool]\nwf_instrument = "on"\n')
+    with pytest.raises(ConfigError, match=r"write a table \[tool.wf_instrument\]"):
+        load_settings(environ={}, folder=folder)
+
+
+def test_a_blank_variable_is_as_good_as_none(folder: Path) -> None:
+    assert load_settings(environ={"WF_TICK": "  "}, folder=folder).tick_s == 1.0
+
+
 def test_every_row_has_a_variable_of_its_own_and_help() -> None:
     rows = setting_rows()
     assert len({row.variable for row in rows}) == len(rows)
@@ -95,3 +117,5 @@ def test_custom_tags_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) 
     assert tags.custom_tags == [("MYAPP_TEAM", "blue"), ("team", "blue")]
     with pytest.raises(ConfigError, match="NOT_THERE"):
         tags.add_custom_tag_from_env("x", "NOT_THERE")
+    with pytest.raises(ConfigError, match="no regular expression"):
+        tags.add_custom_tags_from_env("(")

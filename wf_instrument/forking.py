@@ -1,13 +1,16 @@
 """What a forked child must do to what it inherited.
 
-Threads: hooks run in the child's only thread, before anything else of the child.
-Locks: none. A lock that some thread of the parent held at the fork stays locked for ever in the
-    child, which is why every owner of a lock, a queue or a thread asks to be reset here.
+Threads: any registers; hooks run in the child's only thread, before anything else of the child.
+Locks: `_lock` guards `_resets`. A lock that some thread of the parent held at the fork stays locked
+    for ever in the child, which is why every owner of a lock, a queue or a thread asks to be reset
+    here.
+Fork: the child replaces `_lock` before it runs the hooks.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 import weakref
 from typing import TYPE_CHECKING
 
@@ -16,24 +19,36 @@ if TYPE_CHECKING:
 
 __all__ = ["reset_after_fork"]
 
+# Reentrant: making a weak reference may collect garbage whose finalizer registers.
+_lock = threading.RLock()
 _resets: list[weakref.WeakMethod[Callable[[], None]]] = []
 
 
 def reset_after_fork(method: Callable[[], None]) -> None:
     """Call a bound method in every child forked from now on, as long as its object lives.
 
-    Hooks run in the order of registration. They must not raise, block or take inherited locks:
-    they replace them.
+    Hooks run in the order of registration. They must not block or take inherited locks: they
+    replace them. One that raises keeps none of the others from running.
     """
-    _resets[:] = [reset for reset in _resets if reset() is not None]
-    _resets.append(weakref.WeakMethod(method))
+    with _lock:
+        _resets[:] = [reset for reset in _resets if reset() is not None]
+        _resets.append(weakref.WeakMethod(method))
 
 
 def _in_child() -> None:
-    for reset in _resets:
+    global _lock
+    _lock = threading.RLock()
+    failure: Exception | None = None
+    for reset in tuple(_resets):  # a hook may make an object that registers
         method = reset()
-        if method is not None:
+        if method is None:
+            continue
+        try:
             method()
+        except Exception as exc:  # noqa: BLE001 - a lock not reset would hang the child
+            failure = failure or exc
+    if failure is not None:
+        raise failure  # the interpreter shows it through sys.unraisablehook and carries on
 
 
 # Windows and some embedded interpreters have no fork, and so nothing to reset.

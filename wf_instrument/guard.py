@@ -1,10 +1,12 @@
 """The border between the library and the application: nothing of ours may reach it.
 
-Threads: any. Counters are approximate only in that two errors in the same instant may log once.
+Threads: any. Two errors in the same instant may log twice.
+Locks: none, so nothing to reset in a forked child.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections import Counter
@@ -79,7 +81,9 @@ class guard:  # noqa: N801 - reads as a statement: with guard("flask.route")
 def caught(where: str, error: Exception) -> None:
     """Count and log an exception that the caller has already swallowed."""
     errors_caught[where] += 1
-    _log.warning(where, "%s failed and was kept from the application", where, exc_info=error)
+    # A handler of the application may raise, and a full stack leaves no room for logging.
+    with contextlib.suppress(Exception):
+        _log.warning(where, "%s failed and was kept from the application", where, exc_info=error)
 
 
 _log = RateLimitedLog(log)

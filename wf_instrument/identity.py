@@ -47,8 +47,8 @@ class ApplicationTags:
                 raise MissingTagError(
                     f"application tags need a {name}, got {value!r}; give any non-empty name"
                 )
-        self.application = application
-        self.service = service
+        self.application = str(application)
+        self.service = str(service)
         self.cluster = cluster
         self.shard = shard
         pairs = custom_tags.items() if isinstance(custom_tags, Mapping) else custom_tags
@@ -74,8 +74,17 @@ class ApplicationTags:
         """Add every environment variable whose name matches `pattern`, ignoring case.
 
         The tag's key is the variable's name, its value the variable's value.
+
+        Raises:
+            ConfigError: `pattern` is no regular expression.
         """
-        matcher = re.compile(pattern, re.IGNORECASE)
+        try:
+            matcher = re.compile(pattern, re.IGNORECASE)
+        except re.error as exc:
+            raise ConfigError(
+                f"custom tags come from the environment variables that match {pattern!r}, "
+                f"which is no regular expression: {exc}"
+            ) from exc
         self.custom_tags += [(k, v) for k, v in os.environ.items() if matcher.match(k)]
 
     def add_custom_tag_from_env(self, tag_key: str, var_key: str) -> None:

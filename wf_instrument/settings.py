@@ -35,6 +35,7 @@ def _row(
     unit: str = "",
     minimum: float = -math.inf,
     maximum: float = math.inf,
+    is_secret: bool = False,
 ) -> Any:
     meta = {
         "variable": variable,
@@ -42,13 +43,18 @@ def _row(
         "unit": unit,
         "minimum": minimum,
         "maximum": maximum,
+        "is_secret": is_secret,
     }
-    return field(default=default, metadata=meta)
+    return field(default=default, metadata=meta, repr=not is_secret)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """All settings, resolved and checked; immutable."""
+    """All settings, resolved and checked; immutable. Text is read as in the environment.
+
+    Raises:
+        ConfigError: A value does not fit.
+    """
 
     enabled: bool = _row(True, "WF_ENABLED", "Instrument at all; off leaves apps untouched.")
     application: str = _row("default", "WF_APPLICATION", "Name of the application.")
@@ -60,7 +66,10 @@ class Settings:
     )
     source: str = _row("", "WF_SOURCE", "Who reports; the host's name when empty.")
     reporter: tuple[str, ...] = _row(
-        (), "WF_REPORTER", "Reporter URLs, separated by white space; `local://` when empty."
+        (),
+        "WF_REPORTER",
+        "Reporter URLs, separated by white space; `local://` when empty.",
+        is_secret=True,  # a URL may hold a token
     )
     tick_s: float = _row(
         1.0, "WF_TICK", "Time between two drains.", unit="s", minimum=0.05, maximum=60
@@ -118,7 +127,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         for row in setting_rows():
-            _check_range(row, getattr(self, row.name))
+            value = _convert(row, getattr(self, row.name), f"setting {row.name!r}")
+            _check_range(row, value)
+            object.__setattr__(self, row.name, value)  # frozen for everybody else
         self.error_status_ranges()
         self.excluded_pattern()
 
@@ -172,7 +183,10 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class SettingRow:
-    """One row of the table: a setting's name, variable, type, default, range and help."""
+    """One row of the table: a setting's name, variable, type, default, range and help.
+
+    The value of one that `is_secret` is never shown.
+    """
 
     name: str
     variable: str
@@ -182,6 +196,7 @@ class SettingRow:
     minimum: float
     maximum: float
     help: str
+    is_secret: bool = False
 
 
 def setting_rows() -> list[SettingRow]:
@@ -196,6 +211,7 @@ def setting_rows() -> list[SettingRow]:
             minimum=item.metadata["minimum"],
             maximum=item.metadata["maximum"],
             help=item.metadata["help"],
+            is_secret=item.metadata["is_secret"],
         )
         for item in dataclasses.fields(Settings)
     ]
@@ -219,13 +235,13 @@ def load_settings(
     """
     rows = {row.name: row for row in setting_rows()}
     values: dict[str, object] = {}
-    file_path, table = _read_file(folder or Path.cwd())
+    file_path, table = _read_file(folder or Path())
     for name, value in table.items():
         where = f"{file_path}, setting {name!r}"
         values[name] = _convert(_known(rows, name, where), value, where)
     env = os.environ if environ is None else environ
     for row in rows.values():
-        text = env.get(row.variable, "")
+        text = env.get(row.variable, "").strip()
         if text:
             where = f"environment variable {row.variable}"
             values[row.name] = _convert(row, text, where)
@@ -246,13 +262,18 @@ def _known(rows: Mapping[str, SettingRow], name: str, where: str) -> SettingRow:
 def _read_file(folder: Path) -> tuple[Path, Mapping[str, object]]:
     """Return the first settings file of `folder` and its table; an empty table without one."""
     own, project = folder / FILE_NAME, folder / "pyproject.toml"
-    if own.is_file():
+    if os.path.isfile(own):  # noqa: PTH113 - Path.is_file raises in a folder one may not search
         return own, _parse_toml(own)
-    if project.is_file():
+    # Somebody else's file: one we may not read is none of our business.
+    if os.access(project, os.R_OK):
         tool = _parse_toml(project).get("tool")
-        table = tool.get("wf_instrument") if isinstance(tool, dict) else None
-        if isinstance(table, dict):
-            return project, table
+        table = tool.get("wf_instrument", {}) if isinstance(tool, dict) else {}
+        if not isinstance(table, dict):
+            raise ConfigError(
+                f"settings file {project}: tool.wf_instrument is {table!r}; "
+                "write a table [tool.wf_instrument]"
+            )
+        return project, table
     return own, {}
 
 
@@ -273,8 +294,10 @@ def _convert(row: SettingRow, value: object, where: str) -> object:
     converter = _CONVERTERS[row.type_name]
     try:
         return converter(value)
-    except (TypeError, ValueError) as exc:
-        raise ConfigError(f"{where} is {value!r}; expected {_expected(row)}") from exc
+    except (TypeError, ValueError):
+        shown = "not shown" if row.is_secret else repr(value)
+        # Not `from exc`, which would show the value of a secret.
+        raise ConfigError(f"{where} is {shown}; expected {_expected(row)}") from None
 
 
 def _check_range(row: SettingRow, value: object) -> None:
@@ -336,15 +359,22 @@ def _to_strings(separator: str | None) -> Callable[[object], tuple[str, ...]]:
 
 def _to_pairs(value: object) -> tuple[tuple[str, str], ...]:
     if isinstance(value, str):
-        parts = [part.partition("=") for part in value.split(",") if part.strip()]
-        if not all(key.strip() and sign and text.strip() for key, sign, text in parts):
-            raise ValueError(value)
-        return tuple((key.strip(), text.strip()) for key, _, text in parts)
+        return tuple(_to_pair(part) for part in value.split(",") if part.strip())
     if isinstance(value, Mapping):
-        return tuple((str(k), str(v)) for k, v in value.items())
+        return tuple(_to_pair(item) for item in value.items())
     if isinstance(value, list | tuple):
-        return tuple((str(k), str(v)) for k, v in value)
+        return tuple(_to_pair(item) for item in value)
     raise TypeError(value)
+
+
+def _to_pair(item: object) -> tuple[str, str]:
+    parts = item.split("=", 1) if isinstance(item, str) else item
+    if not isinstance(parts, list | tuple) or len(parts) != 2:
+        raise ValueError(item)
+    key, text = (str(part).strip() for part in parts)
+    if not key or not text:  # no backend takes a blank key or value
+        raise ValueError(item)
+    return key, text
 
 
 _CONVERTERS: Final[Mapping[str, Callable[[object], object]]] = {

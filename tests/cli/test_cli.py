@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from wf_instrument.reporting.red_table import WIDTH, RedRow, red_table
+from wf_instrument.reporting.red_table import WIDTH, RedRow, encodable, red_table
 
 COMMAND = [sys.executable, "-m", "wf_instrument"]
 #: `-m` puts the current folder first: a checkout there would hide the installed package.
@@ -75,6 +75,50 @@ def test_the_demo_serves_its_page_and_ends_cleanly_on_interrupt() -> None:
     assert process.returncode == 0, err
     assert "requests answered" in out
     assert "Traceback" not in err
+
+
+@pytest.mark.slow
+def test_a_terminated_demo_leaves_neither_a_process_nor_its_store(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "demo", "--for", "60s", "--port", "0"],
+        stderr=subprocess.PIPE,
+        cwd=ELSEWHERE,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    assert process.stderr is not None
+    assert b"http://127.0.0.1:" in process.stderr.readline()
+    assert list(tmp_path.iterdir())
+    process.terminate()
+    _, errors = process.communicate(timeout=30)  # the server holds the pipe while it lives
+    assert process.returncode == 128 + signal.SIGTERM
+    assert b"Traceback" not in errors
+    assert b"Fatal" not in errors
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_terminal_without_unicode_gets_the_table_all_the_same() -> None:
+    done = run("demo", "--headless", "--for", "1s", PYTHONIOENCODING="latin-1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "GET /" in done.stdout
+    assert "---" in done.stdout
+
+
+def test_a_reporter_that_cannot_be_used_ends_the_demo_before_its_server(tmp_path: Path) -> None:
+    done = run("demo", "--headless", "--reporter", f"file://{tmp_path}/none/x")
+    assert_one_sentence(done, "none/x", "name another file")
+
+
+def test_a_pipe_is_no_file_to_report_to(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    done = run("demo", "--headless", "--reporter", f"file://{tmp_path}/pipe")
+    assert_one_sentence(done, "pipe", "name another file")
+
+
+def test_a_token_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "token").write_bytes(b"\xff")
+    done = run("ui", "--token-file", str(tmp_path / "token"))
+    assert_one_sentence(done, "--token-file", "cannot be read")
 
 
 def test_an_unknown_reporter_url_is_told_with_the_known_ones() -> None:
@@ -158,3 +202,19 @@ def test_the_table_fits_a_terminal_and_obeys_no_route(route: str) -> None:
     assert len(lines) == 4
     assert all(len(line) <= WIDTH for line in lines)
     assert all(line.isprintable() for line in lines)
+
+
+def test_wide_characters_take_two_columns_and_marks_none() -> None:
+    rows = [
+        RedRow(route, "GET", 1, 1.0, 0, 0.1, 0.1, 0.1, 0.5)
+        for route in ("/日本語", "/e\u0301t", "/a")
+    ]
+    rates = [line.rindex("100ms") for line in red_table(rows).splitlines()[2:]]
+    assert rates == [rates[2] - 3, rates[2] + 1, rates[2]]
+
+
+def test_what_the_output_cannot_encode_is_replaced_at_equal_width() -> None:
+    text = "─ 1.5µs … é"
+    assert encodable(text, "utf-8") == text
+    assert encodable(text, "ascii") == "- 1.5us ~ ?"
+    assert encodable(text, "no-such-encoding") == "- 1.5us ~ ?"

@@ -49,6 +49,10 @@ def test_all_reporters_of_this_package_are_found() -> None:
         ("null://?speed=1", "unknown parameter 'speed'"),
         ("file://name", "names no file"),
         ("file:///proc/none/x", "cannot write"),
+        ("wavefront+https://to#ken@host", "write '#' as %23"),
+        ("wavefront+https://token@/x@host", "names no host"),
+        ("wavefront+https://to/token@host", "'/' in its token"),
+        ("local://?interval=0", "interval='0'"),
     ],
 )
 def test_a_wrong_url_is_told_in_one_sentence(text: str, words: str) -> None:

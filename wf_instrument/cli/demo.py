@@ -4,36 +4,42 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
+import signal
 import sys
 import tempfile
 import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 import click
 
+from wf_instrument.cli.demo_process import served
 from wf_instrument.cli.extras import require
 from wf_instrument.cli.load import LoadDriver
-from wf_instrument.errors import WFInstrumentError
-from wf_instrument.reporting.red_table import RedRow, red_table
+from wf_instrument.errors import StoreError
+from wf_instrument.reporting.red_table import RedRow, encodable, red_table
 from wf_instrument.reporting.reporter_url import make_reporter
 from wf_instrument.reporting.snapshot import UNKNOWN_ROUTE
 from wf_instrument.settings import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from wf_instrument.backends.local.reader import RouteSummary
 
+    SecondsType = click.ParamType[float]
+else:
+    # Generic only from click 8.2 on.
+    SecondsType = click.ParamType
+
 __all__ = ["demo"]
 
-_DRAIN_TIMEOUT_S: Final = 20.0
 _STEP_S: Final = 0.1
 
 
-class Seconds(click.ParamType[float]):
+class Seconds(SecondsType):
     """A duration such as `10s`, `2m` or `1.5`."""
 
     name = "duration"
@@ -44,7 +50,7 @@ class Seconds(click.ParamType[float]):
         """Return the seconds."""
         if isinstance(value, float):
             return value
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|)", str(value).strip())
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|)", str(value).strip(), re.ASCII)
         if (
             match is None
             or not 0.1 <= (seconds := float(match[1]) * (60 if match[2] == "m" else 1)) <= 86400
@@ -61,6 +67,14 @@ class Seconds(click.ParamType[float]):
     default="15s",
     show_default=True,
     help="How long to send requests.",
+)
+@click.option(
+    "--app",
+    "framework",
+    type=click.Choice(["flask"]),
+    default="flask",
+    show_default=True,
+    help="Framework of the sample shop.",
 )
 @click.option("--headless", is_flag=True, help="No page; ends by itself.")
 @click.option("--json", "as_json", is_flag=True, help="The table as JSON on standard output.")
@@ -79,24 +93,49 @@ class Seconds(click.ParamType[float]):
     help="Port of the page; 0: any free.",
 )
 def demo(
-    seconds: float, headless: bool, as_json: bool, reporters: tuple[str, ...], port: int
+    seconds: float,
+    framework: str,
+    headless: bool,
+    as_json: bool,
+    reporters: tuple[str, ...],
+    port: int,
 ) -> None:
     """Start a sample shop, send it real HTTP requests, and show what is recorded."""
-    require("the demo", "demo", "flask")
+    require("the demo", "demo", framework)
     _check(reporters)
+    # Else the server would outlive the command for a moment, and its store for good.
+    signal.signal(signal.SIGTERM, _leave)
     with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="wf-instrument-demo-"))
-        store = Path(folder) / "demo.db"
-        app_port, stop_server = stack.enter_context(_served([f"local://{store}", *reporters]))
+        store = stack.enter_context(_new_store())
+        # The page first: a port that is taken is told before anything runs.
         page = None if headless else stack.enter_context(_page(store, port))
+        server = stack.enter_context(served([f"local://{quote(str(store))}", *reporters]))
         if page is not None:
             click.echo(f"Live page: {page}\n", err=True)
-        driver = LoadDriver(app_port)
+        driver = LoadDriver(server.port)
         was_interrupted = _drive(driver, seconds)
-        stop_server()
-        click.echo(_result(store, driver, as_json=as_json))
+        server.drain()
+        result = _result(store, driver, as_json=as_json)
+        click.echo(encodable(result, getattr(sys.stdout, "encoding", None)))
         if page is not None and not was_interrupted and sys.stdout.isatty():
             _wait_for_interrupt(page)
+
+
+def _leave(number: int, frame: object) -> None:
+    sys.exit(128 + number)
+
+
+@contextmanager
+def _new_store() -> Iterator[Path]:
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="wf-instrument-demo-")
+    except OSError as exc:
+        raise StoreError(
+            f"the demo's store cannot be made: {exc.strerror}; name a folder in TMPDIR that can be "
+            "written"
+        ) from exc
+    with folder as name:
+        yield Path(name) / "demo.db"
 
 
 def _check(reporters: tuple[str, ...]) -> None:
@@ -105,39 +144,6 @@ def _check(reporters: tuple[str, ...]) -> None:
     for text in reporters:
         _, reporter, _ = make_reporter(text, settings.identity(), settings)
         reporter.close(0)
-
-
-@contextmanager
-def _served(reporters: list[str]) -> Iterator[tuple[int, Callable[[], None]]]:
-    """Run the server process; yield its port and a function that lets it drain and end."""
-    process = subprocess.Popen(  # noqa: S603 - our own module, no shell
-        [sys.executable, "-m", "wf_instrument.cli.demo_server", *reporters],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-
-    def stop() -> None:
-        if process.stdin is not None:
-            process.stdin.close()
-        if process.wait(_DRAIN_TIMEOUT_S) != 0:
-            raise WFInstrumentError(f"the demo's server ended with status {process.returncode}")
-
-    try:
-        line = process.stdout.readline() if process.stdout is not None else b""
-        if not line.strip().isdigit():
-            raise WFInstrumentError("the demo's server did not start")
-        yield int(line), stop
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(_DRAIN_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                pipe.close()
 
 
 @contextmanager
@@ -155,30 +161,32 @@ def _page(store: Path, port: int) -> Iterator[str]:
 
 def _drive(driver: LoadDriver, seconds: float) -> bool:
     """Send requests for so long; return whether Ctrl-C ended it early."""
-    steps = max(1, round(seconds / _STEP_S))
     driver.start()
     was_interrupted = False
-
-    def answers(step: int | None) -> str:
-        return f"{sum(driver.sent.values())} answers"
-
     try:
-        with click.progressbar(
-            length=steps,
-            label="Sending requests",
-            file=sys.stderr,
-            width=30,
-            hidden=not sys.stderr.isatty(),
-            item_show_func=answers,
-        ) as bar:
-            begun = time.monotonic()
-            for step in range(steps):
-                time.sleep(max(0.0, begun + (step + 1) * _STEP_S - time.monotonic()))
-                bar.update(1, step)
+        if sys.stderr.isatty():
+            _wait_with_bar(driver, seconds)
+        else:
+            time.sleep(seconds)
     except KeyboardInterrupt:
         was_interrupted = True
     driver.stop()
     return was_interrupted
+
+
+def _wait_with_bar(driver: LoadDriver, seconds: float) -> None:
+    steps = max(1, round(seconds / _STEP_S))
+    begun = time.monotonic()
+
+    def answers(step: int | None) -> str:
+        return f"{driver.answers} answers"
+
+    with click.progressbar(
+        length=steps, label="Sending requests", file=sys.stderr, width=24, item_show_func=answers
+    ) as bar:
+        for step in range(1, steps + 1):
+            time.sleep(max(0.0, begun + seconds * step / steps - time.monotonic()))
+            bar.update(1, step)
 
 
 def _result(store: Path, driver: LoadDriver, *, as_json: bool) -> str:

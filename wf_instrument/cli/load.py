@@ -67,6 +67,12 @@ class LoadDriver:
             for seed in range(CLIENTS)
         ]
 
+    @property
+    def answers(self) -> int:
+        """How many answers came so far."""
+        with self._lock:
+            return self.sent.total()
+
     def start(self) -> None:
         """Begin sending."""
         for thread in self._threads:

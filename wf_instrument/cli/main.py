@@ -9,10 +9,11 @@ import click
 from wf_instrument._version import __version__
 from wf_instrument.cli.demo import demo
 from wf_instrument.cli.ui import ui
-from wf_instrument.errors import ConfigError, StoreError
+from wf_instrument.errors import ConfigError, StoreError, WFInstrumentError
 
 __all__ = ["main"]
 
+_FAILED = 1
 #: Exit status for a wrong setting or argument, as click has it for wrong usage.
 _WRONG_USE = 2
 _INTERRUPTED = 130
@@ -29,12 +30,12 @@ commands.add_command(ui)
 
 
 def main() -> None:
-    """Run the command; a wrong setting ends it with one sentence and status 2."""
+    """Run the command; what goes wrong ends it with one sentence, a wrong setting with status 2."""
     try:
         status = commands.main(standalone_mode=False)
-    except (ConfigError, StoreError) as error:
+    except WFInstrumentError as error:
         click.echo(f"wf-instrument: {error}", err=True)
-        sys.exit(_WRONG_USE)
+        sys.exit(_WRONG_USE if isinstance(error, ConfigError | StoreError) else _FAILED)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

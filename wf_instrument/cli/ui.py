@@ -34,11 +34,7 @@ def ui(store: Path | None, host: str, port: int, token_file: Path | None) -> Non
     from wf_instrument.dashboard import DashboardServer
 
     path = store or default_path(load_settings().service)
-    token = None
-    if token_file is not None:
-        token = token_file.read_text(encoding="utf-8").strip()
-        if not token:
-            raise ConfigError(f"--token-file {token_file} is empty; put a token into it")
+    token = None if token_file is None else _token(token_file)
     server = DashboardServer(path, host=host, port=port, token=token)
     server.start()
     click.echo(f"{path}: {server.url}  (Ctrl-C ends)")
@@ -46,3 +42,21 @@ def ui(store: Path | None, host: str, port: int, token_file: Path | None) -> Non
         server.wait()
     finally:
         server.stop(5)
+
+
+def _token(path: Path) -> str:
+    """Read the token.
+
+    Raises:
+        ConfigError: The file holds none.
+    """
+    try:
+        token = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeError) as exc:
+        reason = getattr(exc, "strerror", None) or "it is no text"
+        raise ConfigError(
+            f"--token-file {path} cannot be read: {reason}; put a token into it"
+        ) from exc
+    if not token:
+        raise ConfigError(f"--token-file {path} is empty; put a token into it")
+    return token

@@ -1,6 +1,9 @@
 """The console reporter: a table of rate, errors and duration to look at.
 
-Threads: the pipeline's thread, or that of a flush; `_lock` keeps lines together.
+Threads: the pipeline's thread, or that of a flush.
+Locks: `_lock` keeps the lines of a table together and guards `_spans`.
+Fork: the child starts with a new lock and no spans counted.
+Loss: what the stream does not take is counted in `dropped`.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from wf_instrument.forking import reset_after_fork
 from wf_instrument.metrics.histogram import ExponentialHistogram
-from wf_instrument.reporting.red_table import RedRow, red_table
+from wf_instrument.reporting.red_table import RedRow, encodable, red_table
 from wf_instrument.reporting.snapshot import UNKNOWN_ROUTE
 
 if TYPE_CHECKING:
@@ -29,35 +32,52 @@ class ConsoleReporter:
 
     Args:
         stream: Where to; standard error when None.
+
+    Attributes:
+        dropped: Data that came when the stream was closed or absent.
     """
 
     default_interval_s = 10.0
 
     def __init__(self, stream: TextIO | None = None) -> None:
+        self.dropped = 0
         self._stream = stream
         self._reset()
         reset_after_fork(self._reset)
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
+        self._spans = 0
 
     def report(self, snapshot: Snapshot) -> int:
         """Write the table."""
-        if snapshot.requests:
-            seconds = max((snapshot.ended_ns - snapshot.started_ns) / 1e9, 0.001)
-            ended = time.strftime("%H:%M:%S", time.localtime(snapshot.ended_ns / 1e9))
-            spans = len(snapshot.spans)
-            title = f"{ended}  last {seconds:.0f} s, {spans} spans"
-            stream = self._stream or sys.stderr
-            with self._lock:
-                stream.write(f"{title}\n{red_table(_rows(snapshot.requests, seconds))}\n")
-                stream.flush()
-        return (
+        data = (
             len(snapshot.requests)
             + len(snapshot.points)
             + len(snapshot.distributions)
             + len(snapshot.spans)
         )
+        with self._lock:
+            # Spans come at every tick, ahead of the figures of the interval.
+            self._spans += len(snapshot.spans)
+            if snapshot.requests:
+                spans, self._spans = self._spans, 0
+                if not self._write(_page(snapshot, spans)):
+                    self.dropped += data
+                    return 0
+        return data
+
+    def _write(self, text: str) -> bool:
+        """Write to the stream, if there is one; caller holds `_lock`."""
+        stream = self._stream or sys.stderr
+        if stream is None:  # a process without a console, as under pythonw
+            return False
+        try:
+            stream.write(encodable(text, stream.encoding))
+            stream.flush()
+        except (OSError, ValueError):  # nobody reads it any more, or it is closed
+            return False
+        return True
 
     def flush(self, timeout_s: float) -> bool:
         """Return True: everything is written at once."""
@@ -73,6 +93,13 @@ def from_url(url: ReporterUrl, identity: Identity, settings: Settings) -> Consol
     return ConsoleReporter()
 
 
+def _page(snapshot: Snapshot, spans: int) -> str:
+    seconds = max((snapshot.ended_ns - snapshot.started_ns) / 1e9, 0.001)
+    ended = time.strftime("%H:%M:%S", time.localtime(snapshot.ended_ns / 1e9))
+    title = f"{ended}  last {seconds:.3g} s, {spans:,} spans"
+    return f"{title}\n{red_table(_rows(snapshot.requests, seconds))}\n\n"
+
+
 def _rows(requests: tuple[RequestInterval, ...], seconds: float) -> list[RedRow]:
     groups: dict[tuple[str, str], list[RequestInterval]] = {}
     for row in requests:
@@ -83,13 +110,14 @@ def _rows(requests: tuple[RequestInterval, ...], seconds: float) -> list[RedRow]
         latency = ExponentialHistogram()
         for row in members:
             latency.merge(row.latency)
+        count = sum(row.count for row in members)
         cpu_s = sum(row.cpu.sum for row in members if row.cpu is not None)
         rows.append(
             RedRow(
                 route=route,
                 method=method,
-                count=latency.count,
-                rate_per_s=latency.count / seconds,
+                count=count,
+                rate_per_s=count / seconds,
                 errors=sum(row.count for row in members if row.key.is_error),
                 p50_s=latency.quantile(0.5),
                 p95_s=latency.quantile(0.95),

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["RedRow", "duration_text", "red_table"]
+__all__ = ["RedRow", "duration_text", "encodable", "red_table"]
 
 WIDTH: Final = 80
 _HEAD: Final = ("requests", "rate/s", "errors", "p50", "p95", "p99", "CPU")
 _UNITS: Final = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
+#: What stands in for the table's own characters where the output cannot show them.
+_PLAIN: Final = str.maketrans("─…µ", "-~u")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +40,28 @@ def red_table(rows: Iterable[RedRow]) -> str:
     labels = ["route", *(_label(row) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     room = max(WIDTH - sum(widths) - 2 * len(widths), 12)
-    first = min(room, max(map(len, labels)))
+    labels = [_shorten(label, room) for label in labels]
+    first = max(map(_columns, labels))
     lines = [
-        _shorten(label, first).ljust(first)
+        label
+        + " " * (first - _columns(label))
         + "".join("  " + cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
         for label, cells in zip(labels, table, strict=True)
     ]
     lines.insert(1, "─" * len(lines[0]))
     return "\n".join(lines)
+
+
+def encodable(text: str, encoding: str | None) -> str:
+    """Return `text` as an output of that encoding can show it, no wider than before."""
+    known = encoding or "utf-8"
+    try:
+        text.encode(known)
+    except UnicodeEncodeError:
+        return text.translate(_PLAIN).encode(known, "replace").decode(known)
+    except LookupError:  # an encoding of the terminal's own invention
+        return encodable(text, "ascii")
+    return text
 
 
 def duration_text(seconds: float) -> str:
@@ -80,8 +97,29 @@ def _label(row: RedRow) -> str:
     return "".join(char if char.isprintable() else "?" for char in text)
 
 
+def _columns(text: str) -> int:
+    return len(text) if text.isascii() else sum(map(_columns_of, text))
+
+
+def _columns_of(char: str) -> int:
+    """Columns a terminal gives a character: two to a wide one, none to one put on the last."""
+    if unicodedata.category(char) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
 def _shorten(text: str, width: int) -> str:
-    if len(text) <= width:
+    if _columns(text) <= width:
         return text
     tail = (width - 1) // 2
-    return text[: width - 1 - tail] + "…" + text[len(text) - tail :]
+    head = _taken(text, width - 1 - tail)
+    return head + "…" + _taken(text[::-1], tail)[::-1]
+
+
+def _taken(text: str, room: int) -> str:
+    """Return as much of the start of `text` as fits."""
+    for index, char in enumerate(text):
+        room -= _columns_of(char)
+        if room < 0:
+            return text[:index]
+    return text

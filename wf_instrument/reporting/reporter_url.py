@@ -10,11 +10,13 @@ import math
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Final, cast
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from wf_instrument.errors import ConfigError, MissingExtraError, UnknownReporterError
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from wf_instrument.identity import Identity
     from wf_instrument.reporting.reporter import Reporter, ReporterFactory
     from wf_instrument.settings import Settings
@@ -31,6 +33,14 @@ _EXTRAS: Final = {
     "otlp+https": "otlp",
     "prometheus": "prometheus",
 }
+
+
+#: Characters that stand for themselves in a path, beside letters and digits.
+#: Source: RFC 3986, section 3.3, `pchar`.
+_PATH_CHARACTERS: Final = "/:@!$&'()*+,;=-._~"
+
+#: Seconds that may lie between two reports.
+_INTERVAL_S: Final = (0.1, 86400.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +70,8 @@ class ReporterUrl:
         """Read a reporter URL.
 
         Raises:
-            ConfigError: It has no scheme, or a port that is no port.
+            ConfigError: It has no scheme, a port that is no port, or a token that is cut in two
+                by a character that ends a URL's host.
         """
         try:
             parts = urlsplit(text.strip())
@@ -72,6 +83,12 @@ class ReporterUrl:
             raise ConfigError(
                 f"reporter URL {_redacted(text)!r} has no scheme; "
                 f"write SCHEME://..., with one of {', '.join(known_schemes())}"
+            )
+        if parts.fragment or (parts.netloc and "@" in parts.path and "@" not in parts.netloc):
+            # What stands before that character would be taken for the host, and shown.
+            raise ConfigError(
+                f"reporter URL {parts.scheme}://... has a '#', or a '/' in its token; "
+                "write '#' as %23, '/' as %2F, '?' as %3F"
             )
         try:
             port = parts.port
@@ -92,7 +109,8 @@ class ReporterUrl:
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port is None else f":{self.port}"
-        return f"{self.scheme}://{host}{port}{self.path}"
+        # A line break in a path would make two lines of a message.
+        return f"{self.scheme}://{host}{port}{quote(self.path, safe=_PATH_CHARACTERS)}"
 
     def number(
         self, name: str, default: float, *, minimum: float = 0.0, maximum: float = math.inf
@@ -150,24 +168,35 @@ def make_reporter(
     Raises:
         UnknownReporterError: No installed reporter answers to the scheme.
         MissingExtraError: The reporter's own dependencies are not installed.
-        ConfigError: The reporter refuses the URL.
+        ConfigError: The reporter refuses the URL, or its package is broken.
     """
     url = ReporterUrl.parse(text)
     points = entry_points(group=ENTRY_POINT_GROUP, name=url.scheme)
     if not points:
         raise UnknownReporterError(_unknown(url))
-    point = next(iter(points))
+    shortest_s, longest_s = _INTERVAL_S
+    # Before the reporter is made, which may open what nobody would close.
+    asked_s = url.number("interval", math.nan, minimum=shortest_s, maximum=longest_s)
+    reporter = _load(next(iter(points)), url)(url, identity, settings)
+    return url, reporter, reporter.default_interval_s if math.isnan(asked_s) else asked_s
+
+
+def _load(point: EntryPoint, url: ReporterUrl) -> ReporterFactory:
     try:
-        factory = cast("ReporterFactory", point.load())
-    except ImportError as exc:
-        extra = _EXTRAS.get(url.scheme, url.scheme)
+        return cast("ReporterFactory", point.load())
+    except ModuleNotFoundError as exc:
+        extra = _EXTRAS.get(url.scheme)
+        package = f"'wf-instrument[{extra}]'" if extra else (exc.name or "").partition(".")[0]
         raise MissingExtraError(
             f"reporter {url} needs the package {exc.name!r}, which is not installed; "
-            f"run: pip install 'wf-instrument[{extra}]'"
+            f"run: pip install {package}",
+            name=exc.name,
         ) from exc
-    reporter = factory(url, identity, settings)
-    interval_s = url.number("interval", reporter.default_interval_s, minimum=0.1, maximum=86400)
-    return url, reporter, interval_s
+    except (ImportError, AttributeError) as exc:
+        raise ConfigError(
+            f"reporter {url} cannot be loaded from {point.value!r}: {exc}; "
+            "reinstall the package that offers it"
+        ) from exc
 
 
 def _unknown(url: ReporterUrl) -> str:
