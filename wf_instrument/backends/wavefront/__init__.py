@@ -2,7 +2,11 @@
 
 from wf_instrument.backends.wavefront import histogram_granularity
 from wf_instrument.backends.wavefront.client import WavefrontClient
+from wf_instrument.backends.wavefront.client_factory import WavefrontClientFactory
+from wf_instrument.backends.wavefront.csp import CspApiToken, CspOAuthApp, CspTokenSource
+from wf_instrument.backends.wavefront.event_lines import event_to_json, event_to_line_data
 from wf_instrument.backends.wavefront.lines import histogram_to_line_data, metric_to_line_data
+from wf_instrument.backends.wavefront.multi_client import WavefrontMultiClient
 from wf_instrument.backends.wavefront.pyformance_reporters import (
     WavefrontDirectReporter,
     WavefrontProxyReporter,
@@ -17,12 +21,19 @@ from wf_instrument.backends.wavefront.span_lines import (
 from wf_instrument.backends.wavefront.span_reporter import WavefrontSpanReporter
 
 __all__ = [
+    "CspApiToken",
+    "CspOAuthApp",
+    "CspTokenSource",
     "WavefrontClient",
+    "WavefrontClientFactory",
     "WavefrontDirectReporter",
+    "WavefrontMultiClient",
     "WavefrontPipelineReporter",
     "WavefrontProxyReporter",
     "WavefrontReporter",
     "WavefrontSpanReporter",
+    "event_to_json",
+    "event_to_line_data",
     "from_url",
     "histogram_granularity",
     "histogram_to_line_data",
