@@ -38,7 +38,14 @@ if TYPE_CHECKING:
 
     from wf_instrument.sender.batch import Batch
 
-__all__ = ["DEFAULT_MAX_BYTES", "ClaimedBatch", "Spool", "SpoolStatus", "destination_name"]
+__all__ = [
+    "DEFAULT_MAX_BYTES",
+    "ClaimedBatch",
+    "Spool",
+    "SpoolStatus",
+    "destination_name",
+    "spools_in",
+]
 
 DEFAULT_MAX_BYTES: Final = 1024 * 1024 * 1024
 _WHOLE: Final = ".batch"
@@ -105,6 +112,7 @@ class Spool:
         max_bytes: Bytes of this destination and kind.
 
     Attributes:
+        path: The folder of these files.
         torn: Files set aside by this process because they could not be read.
 
     Raises:
@@ -121,7 +129,7 @@ class Spool:
         self.path = folder / destination / kind
         self.kind = kind
         self.torn = 0
-        self._destination = destination
+        self.destination = destination
         self._max_bytes = max_bytes
         self._sequence = 0
         self._held: set[int] = set()
@@ -216,7 +224,7 @@ class Spool:
                 data += read_header(file).count
         torn = [path for path in self._names() if path.suffix in {_TORN, _NEW}]
         return SpoolStatus(
-            destination=self._destination,
+            destination=self.destination,
             kind=self.kind,
             files=len(files),
             data=data,
@@ -309,6 +317,19 @@ class Spool:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+
+
+def spools_in(folder: Path, max_bytes: int = DEFAULT_MAX_BYTES) -> list[Spool]:
+    """Return what spools there are in a folder, by destination and kind.
+
+    Raises:
+        ConfigError: One of them cannot be used.
+    """
+    try:
+        found = sorted(path for path in folder.glob("*/*") if path.is_dir())
+    except OSError as exc:
+        raise ConfigError(f"spool folder {str(folder)!r} cannot be read: {exc.strerror}") from exc
+    return [Spool(folder, path.parent.name, path.name, max_bytes) for path in found]
 
 
 def destination_name(server: str) -> str:

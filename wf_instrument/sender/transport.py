@@ -11,6 +11,7 @@ import http.client
 import ipaddress
 import time
 import zlib
+from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlsplit
@@ -20,7 +21,7 @@ from wf_instrument.forking import reset_after_fork
 from wf_instrument.sender.http_pool import describe_failure, make_pool, tls_context
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import urllib3
 
@@ -36,6 +37,8 @@ _GZIP_LEVEL: Final = 6
 _GZIP_WINDOW: Final = 31
 #: What is read of an answer, for its connection to be used again.
 _MAX_ANSWER_BYTES: Final = 65_536
+#: Of an answer that is read.
+_MAX_EXCHANGE_BYTES: Final = 1_000_000
 _UNAUTHORIZED: Final = 401
 
 
@@ -81,6 +84,11 @@ class HttpTransport:
         ca_file: Certificates to trust, in place of the system's.
         allow_insecure: Whether a token may travel over plain HTTP to another machine.
 
+    Attributes:
+        server: The URL, without a slash at its end.
+        host: The server's name or address.
+        is_encrypted: Whether it is https.
+
     Raises:
         ConfigError: `server` is no such URL, or holds a user; the token cannot stand in a header,
             or would go over plain HTTP; the CA file or the environment's proxy cannot be used.
@@ -94,23 +102,23 @@ class HttpTransport:
         ca_file: str | None = None,
         allow_insecure: bool = False,
     ) -> None:
-        self._host, is_encrypted = _checked(server)
+        self.host, self.is_encrypted = _checked(server)
         if isinstance(token, str):
             if not fits_a_header(token):
                 raise ConfigError(
-                    f"the token for {self._host!r} holds white space or characters beyond ASCII; "
+                    f"the token for {self.host!r} holds white space or characters beyond ASCII; "
                     "give it as the service shows it"
                 )
             token = FixedToken(token) if token else None
-        if token and not is_encrypted and not allow_insecure and not is_loopback(self._host):
+        if token and not self.is_encrypted and not allow_insecure and not is_loopback(self.host):
             raise ConfigError(
-                f"a token for {self._host!r} would travel over plain http; use https, or "
+                f"a token for {self.host!r} would travel over plain http; use https, or "
                 "allow_insecure if the way there is safe"
             )
         self.server = server.rstrip("/")
-        self._scheme = "https" if is_encrypted else "http"
+        self._scheme = "https" if self.is_encrypted else "http"
         self._token = token
-        self._context = tls_context(ca_file) if is_encrypted else None
+        self._context = tls_context(ca_file) if self.is_encrypted else None
         self._reset()
         reset_after_fork(self._reset)
 
@@ -118,7 +126,7 @@ class HttpTransport:
         return f"HttpTransport({self.server!r})"
 
     def _reset(self) -> None:
-        self._pool = make_pool(self._scheme, self._host, self._context)
+        self._pool = make_pool(self._scheme, self.host, self._context)
 
     def post(
         self,
@@ -175,36 +183,64 @@ class HttpTransport:
         """Close idle connections."""
         self._pool.clear()
 
+    def exchange(
+        self, path: str, body: bytes, headers: Mapping[str, str], timeout_s: float
+    ) -> tuple[int, bytes]:
+        """Post a body as it is, without a token, and return status and body of the answer.
+
+        Raises:
+            SendError: No answer, or one that is too large.
+        """
+        with self._translated():
+            answer = self._request(path, body, headers, timeout_s)
+            content = answer.read(_MAX_EXCHANGE_BYTES + 1)
+            answer.release_conn()
+        if len(content) > _MAX_EXCHANGE_BYTES:
+            raise SendError(f"{self.server} answered more than {_MAX_EXCHANGE_BYTES} bytes")
+        return int(answer.status), content
+
     def _post_once(
         self, path: str, body: bytes, headers: Mapping[str, str], timeout_s: float | None
     ) -> tuple[int, float | None]:
         """Return status and seconds of `Retry-After`."""
-        from urllib3 import exceptions
-
-        # ValueError: http.client refuses a host name or header in so many ways.
-        failures = (exceptions.HTTPError, OSError, http.client.HTTPException, ValueError)
-        deadline = time.monotonic() + (READ_TIMEOUT_S if timeout_s is None else timeout_s)
+        limit_s = READ_TIMEOUT_S if timeout_s is None else min(timeout_s, READ_TIMEOUT_S)
+        deadline = time.monotonic() + limit_s
+        with self._translated():
+            answer = self._request(path, body, headers, limit_s)
         try:
-            answer = self._pool.request(
-                "POST",
-                self.server + path,
-                body=body,
-                headers=headers,
-                redirect=False,
-                preload_content=False,
-                timeout=_timeout(timeout_s),
-            )
-        except failures as exc:
-            raise SendError(f"no answer from {self.server}: {describe_failure(exc)}") from None
-        try:
-            if _read_to_end(answer, deadline):
-                answer.release_conn()
-            else:
-                answer.close()
-        except failures:
+            with self._translated():
+                if _read_to_end(answer, deadline):
+                    answer.release_conn()
+                else:
+                    answer.close()
+        except SendError:
             # The status is known, which is all that counts; only the connection is of no more use.
             answer.close()
         return int(answer.status), _seconds(answer.headers.get("Retry-After"))
+
+    def _request(
+        self, path: str, body: bytes, headers: Mapping[str, str], timeout_s: float
+    ) -> urllib3.BaseHTTPResponse:
+        return self._pool.request(
+            "POST",
+            self.server + path,
+            body=body,
+            headers=headers,
+            redirect=False,
+            preload_content=False,
+            timeout=_timeout(timeout_s),
+        )
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        from urllib3 import exceptions
+
+        try:
+            yield
+        # ValueError: http.client refuses a host name or header in so many ways.
+        except (exceptions.HTTPError, OSError, http.client.HTTPException, ValueError) as exc:
+            # Not `from exc`, whose text may hold what was sent.
+            raise SendError(f"no answer from {self.server}: {describe_failure(exc)}") from None
 
 
 def is_loopback(host: str) -> bool:
@@ -258,13 +294,11 @@ def _read_to_end(answer: urllib3.BaseHTTPResponse, deadline: float) -> bool:
     return False
 
 
-def _timeout(timeout_s: float | None) -> urllib3.Timeout:
+def _timeout(timeout_s: float) -> urllib3.Timeout:
     import urllib3
 
-    limit_s = READ_TIMEOUT_S if timeout_s is None else max(timeout_s, _SHORTEST_TIMEOUT_S)
-    return urllib3.Timeout(
-        connect=min(CONNECT_TIMEOUT_S, limit_s), read=min(READ_TIMEOUT_S, limit_s), total=limit_s
-    )
+    limit_s = max(timeout_s, _SHORTEST_TIMEOUT_S)
+    return urllib3.Timeout(connect=min(CONNECT_TIMEOUT_S, limit_s), read=limit_s, total=limit_s)
 
 
 def _seconds(header: str | None) -> float | None:

@@ -13,20 +13,18 @@ Fork: the child has a lock of its own; the token is the same.
 from __future__ import annotations
 
 import base64
-import http.client
 import json
 import logging
 import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from wf_instrument.errors import ConfigError, SendError
 from wf_instrument.forking import reset_after_fork
 from wf_instrument.guard import RateLimitedLog
-from wf_instrument.sender.http_pool import describe_failure, make_pool, tls_context
-from wf_instrument.sender.transport import fits_a_header, is_loopback
+from wf_instrument.sender.transport import HttpTransport, fits_a_header, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +50,6 @@ _SHORT_MARGIN_S: Final = 30.0
 _LONG_MARGIN_S: Final = 180.0
 #: After a failure nobody asks again for so long, unless the old token is still good.
 _FAILURE_PAUSE_S: Final = 1.0
-_MAX_ANSWER_BYTES: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,21 +143,16 @@ class CspTokenSource:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.base_url = (base_url or DEFAULT_BASE_URL).strip().rstrip("/")
-        shown = self.base_url.rpartition("@")[2]
         try:
-            parts = urlsplit(self.base_url)
-            host, _ = parts.hostname, parts.port
-        except ValueError as exc:
-            raise ConfigError(f"CSP base URL {shown!r} is no URL; give https://HOST") from exc
-        if parts.scheme not in {"http", "https"} or not host or parts.username is not None:
-            raise ConfigError(f"CSP base URL {shown!r} is no URL; give https://HOST")
-        if parts.scheme == "http" and not allow_insecure and not is_loopback(host):
+            self._transport = HttpTransport(self.base_url, ca_file=ca_file)
+        except ConfigError as exc:
+            raise ConfigError(f"CSP base URL: {exc}") from None
+        host = self._transport.host
+        if not self._transport.is_encrypted and not allow_insecure and not is_loopback(host):
             raise ConfigError(
                 f"CSP credentials for {host!r} would travel over plain http; use https"
             )
         self._credentials = credentials
-        self._scheme, self._host = parts.scheme, host
-        self._context = tls_context(ca_file) if parts.scheme == "https" else None
         self._clock = clock
         self._log = RateLimitedLog(log)
         self._token: str | None = None
@@ -175,7 +167,6 @@ class CspTokenSource:
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
-        self._pool = make_pool(self._scheme, self._host, self._context)
 
     def token(self, timeout_s: float | None = None) -> str:
         """Return a valid token.
@@ -226,30 +217,18 @@ class CspTokenSource:
 
     def _ask(self, timeout_s: float) -> tuple[str, float]:
         """Return a new token and its lifetime in seconds."""
-        import urllib3
-
-        failures = (urllib3.exceptions.HTTPError, OSError, http.client.HTTPException, ValueError)
-        try:
-            answer = self._pool.request(
-                "POST",
-                self.base_url + self._credentials.path(),
-                body=urlencode(self._credentials.form()).encode(),
-                headers={
-                    "Content-Type": "application/x-www-form-urlencoded",
-                    "Accept": "application/json",
-                    **self._credentials.headers(),
-                },
-                redirect=False,
-                preload_content=False,
-                timeout=urllib3.Timeout(total=timeout_s),
-            )
-            body = answer.read(_MAX_ANSWER_BYTES)
-            answer.release_conn()
-        except failures as exc:
-            raise SendError(f"no token from {self.base_url}: {describe_failure(exc)}") from None
-        if answer.status != 200:
-            raise SendError(f"no token from {self.base_url}: it answered {answer.status}")
-        return _read_answer(body, self.base_url)
+        headers = {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Accept": "application/json",
+            **self._credentials.headers(),
+        }
+        body = urlencode(self._credentials.form()).encode()
+        status, answer = self._transport.exchange(
+            self._credentials.path(), body, headers, timeout_s
+        )
+        if status != 200:
+            raise SendError(f"no token from {self.base_url}: it answered {status}")
+        return _read_answer(answer, self.base_url)
 
 
 def _read_answer(body: bytes, base_url: str) -> tuple[str, float]:

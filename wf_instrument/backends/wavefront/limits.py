@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from typing import Final, Literal, get_args
+from typing import Final, Literal, cast, get_args
 
 from wf_instrument.errors import ConfigError
 from wf_instrument.guard import RateLimitedLog
@@ -28,6 +28,7 @@ __all__ = [
     "MAX_SPAN_VALUE",
     "ValidationMode",
     "Validator",
+    "validation_mode",
 ]
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,18 @@ _ELLIPSIS: Final = "..."
 _MAX_WARNED: Final = 1000
 
 
+def validation_mode(text: str) -> ValidationMode:
+    """Read a mode.
+
+    Raises:
+        ConfigError: There is no such mode.
+    """
+    for mode in get_args(ValidationMode):
+        if text == mode:
+            return cast("ValidationMode", mode)
+    raise ConfigError(f"validation is {text!r}; give one of {', '.join(get_args(ValidationMode))}")
+
+
 class Validator:
     """Holds texts against the limits.
 
@@ -69,11 +82,7 @@ class Validator:
     """
 
     def __init__(self, mode: ValidationMode = "truncate") -> None:
-        if mode not in get_args(ValidationMode):
-            raise ConfigError(
-                f"validation is {mode!r}; give one of {', '.join(get_args(ValidationMode))}"
-            )
-        self.mode: Final[ValidationMode] = mode
+        self.mode: Final = validation_mode(mode)
         self.violations: Counter[str] = Counter()
         self._warned: set[tuple[str, str]] = set()
         self._log = RateLimitedLog(log)
