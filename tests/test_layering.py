@@ -14,13 +14,15 @@ INTEGRATIONS = Path(__import__("wf_instrument.integrations", fromlist=["x"]).__f
 
 #: A part may import parts of a lower rank, and itself.
 RANKS = {
-    "errors": 0, "_version": 0, "forking": 0, "guard": 0, "identity": 1, "settings": 2,
+    "errors": 0, "_version": 0, "forking": 0, "guard": 0, "identity": 1, "ticker": 1,
+    "settings": 2,
     "metrics": 3, "tracing": 3, "sender": 3,
     "reporting": 4, "testing": 5,
     "web": 5, "backends": 5,
     "telemetry": 6, "dashboard": 6,
     "integrations": 7,
-    "cli": 8, "__main__": 9, "__init__": 0,
+    "compat": 8,
+    "cli": 9, "__main__": 10, "__init__": 0,
 }  # fmt: skip
 
 

@@ -19,13 +19,15 @@ PUBLIC = {
     ],
     "wf_instrument.backends.local": ["LocalReporter", "StoreReader", "default_path", "from_url"],
     "wf_instrument.backends.wavefront": [
-        "CspApiToken", "CspOAuthApp", "CspTokenSource", "WavefrontClient",
-        "WavefrontClientFactory", "WavefrontDirectReporter", "WavefrontMultiClient",
-        "WavefrontPipelineReporter", "WavefrontProxyReporter", "WavefrontReporter",
+        "CspApiToken", "CspOAuthApp", "CspTokenSource", "HeartbeaterService", "WavefrontClient",
+        "WavefrontClientFactory", "WavefrontDirectClient", "WavefrontDirectReporter",
+        "WavefrontMultiClient", "WavefrontPipelineReporter", "WavefrontProxyClient",
+        "WavefrontProxyReporter", "WavefrontReporter",
         "WavefrontSpanReporter", "event_to_json", "event_to_line_data", "from_url",
         "histogram_granularity", "histogram_to_line_data", "metric_to_line_data",
         "span_log_to_line_data", "tracing_span_to_line_data",
     ],
+    "wf_instrument.compat": ["LEGACY_PACKAGES", "install", "uninstall"],
     "wf_instrument.reporting": [
         "Pipeline", "Producer", "Reporter", "ReporterUrl", "Snapshot", "known_schemes",
         "make_reporter",

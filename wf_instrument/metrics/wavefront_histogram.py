@@ -61,6 +61,13 @@ class WavefrontHistogram(Histogram):
             with self._lock:
                 self._fold()
 
+    def add_weighted(self, value: float, count: int) -> None:
+        """Add a finite value `count` times to the bin of the current minute."""
+        minute = self._minute()
+        with self._lock:
+            self._fold()
+            self._bins.setdefault(minute, ExponentialHistogram()).add_weighted(value, count)
+
     def clear(self) -> None:
         """Forget all values."""
         with self._lock:
@@ -92,27 +99,27 @@ class WavefrontHistogram(Histogram):
 
     def get_count(self) -> int:
         """Return how many values past minutes have."""
-        return self._past().count
+        return self.past_values().count
 
     def get_sum(self) -> float:
         """Return their sum."""
-        return self._past().sum
+        return self.past_values().sum
 
     def get_max(self) -> float:
         """Return the largest."""
-        return self._past().max
+        return self.past_values().max
 
     def get_min(self) -> float:
         """Return the smallest."""
-        return self._past().min
+        return self.past_values().min
 
     def get_mean(self) -> float:
         """Return the mean."""
-        return self._past().mean
+        return self.past_values().mean
 
     def get_var(self) -> float:
         """Return the variance, from bucket means."""
-        past = self._past()
+        past = self.past_values()
         if not past.count:
             return 0.0
         mean = past.mean
@@ -124,7 +131,7 @@ class WavefrontHistogram(Histogram):
 
     def get_snapshot(self) -> _Quantiles:
         """Return the quantiles of past minutes, as pyformance's snapshots give them."""
-        return _Quantiles(self._past())
+        return _Quantiles(self.past_values())
 
     def _minute(self) -> int:
         return int(self._now() // 60) * 60
@@ -136,7 +143,8 @@ class WavefrontHistogram(Histogram):
                 (minute, self._bins.pop(minute)) for minute in sorted(self._bins) if wanted(minute)
             ]
 
-    def _past(self) -> ExponentialHistogram:
+    def past_values(self) -> ExponentialHistogram:
+        """Return the values of past minutes that nobody has taken yet, without taking them."""
         minute = self._minute()
         merged = ExponentialHistogram()
         with self._lock:

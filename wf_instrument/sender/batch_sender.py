@@ -62,6 +62,7 @@ class BatchSender:
         limits: See there.
         batch_sizes: Other batch sizes, by kind.
         spool: Makes the spool of a kind; None keeps everything in memory.
+        on_round: Called by the worker once an interval, before it delivers; may `put`.
     """
 
     def __init__(
@@ -73,12 +74,14 @@ class BatchSender:
         *,
         batch_sizes: Mapping[str, int] | None = None,
         spool: Callable[[str], Spool] | None = None,
+        on_round: Callable[[], None] | None = None,
     ) -> None:
         self.name = name
         self._limits = limits if limits is not None else SenderLimits()
         self._batch_sizes = dict.fromkeys(kinds, self._limits.batch_size) | dict(batch_sizes or {})
         self._spools = {} if spool is None else {kind: spool(kind) for kind in self._batch_sizes}
         self._delivery = Delivery(name, deliver)
+        self._on_round = on_round
         self._log = RateLimitedLog(log)
         self._reset()
         reset_after_fork(self._reset)
@@ -94,7 +97,9 @@ class BatchSender:
         # Also as attributes of their own: the way of every datum.
         self._lock = self._lanes.lock
         self._by_kind = self._lanes.by_kind
-        self._worker = Worker(self._lanes, self._delivery, self._limits.flush_interval_s)
+        self._worker = Worker(
+            self._lanes, self._delivery, self._limits.flush_interval_s, self._on_round
+        )
         self._spooler = Spooler(self.name, self._lanes, self._limits.flush_interval_s)
         self._is_started = False
 

@@ -41,12 +41,20 @@ class Worker:
         lanes: The sender's.
         delivery: Posts a batch.
         flush_interval_s: Seconds between two deliveries.
+        on_round: Called once an interval.
     """
 
-    def __init__(self, lanes: Lanes, delivery: Delivery, flush_interval_s: float) -> None:
+    def __init__(
+        self,
+        lanes: Lanes,
+        delivery: Delivery,
+        flush_interval_s: float,
+        on_round: Callable[[], None] | None = None,
+    ) -> None:
         self._lanes = lanes
         self._delivery = delivery
         self._flush_interval_s = flush_interval_s
+        self._on_round = on_round
         self._thread: threading.Thread | None = None
         self._log = RateLimitedLog(log)
 
@@ -101,6 +109,8 @@ class Worker:
             try:
                 if is_due:
                     lanes.look_into_spools()
+                    if self._on_round is not None:
+                        self._on_round()
                 self._deliver_ready(is_forced=is_forced, is_due=is_due, deadline=None)
             except Exception as error:  # noqa: BLE001 - a mistake of ours must not stop the worker
                 caught(f"sender {self._delivery.name}", error)

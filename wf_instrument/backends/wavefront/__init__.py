@@ -1,12 +1,15 @@
-"""Wavefront: line formats, the client, and reporters through a proxy or directly."""
+"""Wavefront: line formats, the clients, and reporters through a proxy or directly."""
 
 from wf_instrument.backends.wavefront import histogram_granularity
 from wf_instrument.backends.wavefront.client import WavefrontClient
 from wf_instrument.backends.wavefront.client_factory import WavefrontClientFactory
 from wf_instrument.backends.wavefront.csp import CspApiToken, CspOAuthApp, CspTokenSource
+from wf_instrument.backends.wavefront.direct_client import WavefrontDirectClient
 from wf_instrument.backends.wavefront.event_lines import event_to_json, event_to_line_data
+from wf_instrument.backends.wavefront.heartbeater import HeartbeaterService
 from wf_instrument.backends.wavefront.lines import histogram_to_line_data, metric_to_line_data
 from wf_instrument.backends.wavefront.multi_client import WavefrontMultiClient
+from wf_instrument.backends.wavefront.proxy_client import WavefrontProxyClient
 from wf_instrument.backends.wavefront.pyformance_reporters import (
     WavefrontDirectReporter,
     WavefrontProxyReporter,
@@ -24,11 +27,14 @@ __all__ = [
     "CspApiToken",
     "CspOAuthApp",
     "CspTokenSource",
+    "HeartbeaterService",
     "WavefrontClient",
     "WavefrontClientFactory",
+    "WavefrontDirectClient",
     "WavefrontDirectReporter",
     "WavefrontMultiClient",
     "WavefrontPipelineReporter",
+    "WavefrontProxyClient",
     "WavefrontProxyReporter",
     "WavefrontReporter",
     "WavefrontSpanReporter",

@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypedDict, get_args
 
+from wf_instrument.backends.wavefront.client_constants import ClientConstants
+from wf_instrument.backends.wavefront.client_metrics import ClientMetrics, auth_type_of
 from wf_instrument.backends.wavefront.event_lines import event_to_json, event_to_line_data
 from wf_instrument.backends.wavefront.limits import ValidationMode, Validator
 from wf_instrument.backends.wavefront.lines import histogram_to_line_data, metric_to_line_data
@@ -46,8 +48,6 @@ FORMATS: Final = {
     "span_logs": "spanLogs",
     "events": "event",
 }
-REPORT_END_POINT: Final = "/report"
-EVENT_END_POINT: Final = "/api/v2/event"
 CLOSE_TIMEOUT_S: Final = 5.0
 _SHORTEST_INTERVAL_S: Final = 0.01
 
@@ -67,7 +67,7 @@ class ClientOptions(TypedDict, total=False):
     allow_insecure: bool
 
 
-class WavefrontClient:
+class WavefrontClient(ClientConstants):
     """Sends metrics, histograms, spans and events.
 
     Args:
@@ -91,14 +91,6 @@ class WavefrontClient:
     Raises:
         ConfigError: An argument cannot be used; see `HttpTransport` and `Spool`.
     """
-
-    WAVEFRONT_METRIC_FORMAT: Final = FORMATS["points"]
-    WAVEFRONT_HISTOGRAM_FORMAT: Final = FORMATS["histograms"]
-    WAVEFRONT_TRACING_SPAN_FORMAT: Final = FORMATS["spans"]
-    WAVEFRONT_SPAN_LOG_FORMAT: Final = FORMATS["span_logs"]
-    WAVEFRONT_EVENT_FORMAT: Final = FORMATS["events"]
-    REPORT_END_POINT: Final = REPORT_END_POINT
-    EVENT_END_POINT: Final = EVENT_END_POINT
 
     def __init__(
         self,
@@ -126,6 +118,7 @@ class WavefrontClient:
         self.server = server
         self.default_source = default_source()
         self.enable_internal_metrics = enable_internal_metrics
+        metrics = ClientMetrics(self, auth_type_of(token)) if enable_internal_metrics else None
         self._transport = HttpTransport(
             server, token or None, ca_file=ca_file, allow_insecure=allow_insecure
         )
@@ -141,6 +134,7 @@ class WavefrontClient:
                 flush_interval_s=max(flush_interval_seconds, _SHORTEST_INTERVAL_S),
                 block_s=block_timeout_s if on_full == "block" else 0.0,
             ),
+            on_round=None if metrics is None else metrics.on_round,
             # The service takes one event a request; a proxy takes lines.
             batch_sizes={"events": 1} if self._is_direct else None,
             spool=None
@@ -341,9 +335,11 @@ class WavefrontClient:
     def _deliver(self, kind: str, batch: Batch, timeout_s: float | None) -> None:
         if kind == "events" and self._is_direct:
             headers = {"Content-Type": "application/json"}
-            self._transport.post(EVENT_END_POINT, batch.pieces, headers, timeout_s, compress=False)
+            self._transport.post(
+                self.EVENT_END_POINT, batch.pieces, headers, timeout_s, compress=False
+            )
         else:
-            path = f"{REPORT_END_POINT}?f={FORMATS[kind]}"
+            path = f"{self.REPORT_END_POINT}?f={FORMATS[kind]}"
             headers = {"Content-Type": "application/octet-stream"}
             self._transport.post(path, batch.pieces, headers, timeout_s)
 

@@ -18,9 +18,10 @@ import logging
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 from urllib.parse import urlencode
 
+from wf_instrument.backends.wavefront.client_constants import ClientConstants
 from wf_instrument.errors import ConfigError, SendError
 from wf_instrument.forking import reset_after_fork
 from wf_instrument.guard import RateLimitedLog
@@ -36,6 +37,7 @@ __all__ = [
     "CspOAuthApp",
     "CspTokenSource",
     "csp_credentials",
+    "renewal_margin_s",
 ]
 
 log = logging.getLogger(__name__)
@@ -58,6 +60,8 @@ class CspApiToken:
 
     api_token: str = field(repr=False)
 
+    auth_type: ClassVar[str] = ClientConstants.AUTH_TYPE_CSP_API_TOKEN
+
     def path(self) -> str:
         """Where the token is exchanged."""
         return API_TOKEN_PATH
@@ -79,6 +83,8 @@ class CspOAuthApp:
     app_secret: str = field(repr=False)
     org_id: str | None = None
 
+    auth_type: ClassVar[str] = ClientConstants.AUTH_TYPE_CSP_OAUTH
+
     def path(self) -> str:
         """Where a token is asked for."""
         return OAUTH_PATH
@@ -95,6 +101,11 @@ class CspOAuthApp:
 
 
 CspCredentials = CspApiToken | CspOAuthApp
+
+
+def renewal_margin_s(lifetime_s: float) -> float:
+    """Return how many seconds before its end a token of that lifetime is renewed."""
+    return _SHORT_MARGIN_S if lifetime_s < _SHORT_LIFETIME_S else _LONG_MARGIN_S
 
 
 def csp_credentials(
@@ -165,6 +176,11 @@ class CspTokenSource:
     def __repr__(self) -> str:
         return f"CspTokenSource({type(self._credentials).__name__}, {self.base_url!r})"
 
+    @property
+    def auth_type(self) -> str:
+        """`csp_api_token` or `csp_oauth`."""
+        return self._credentials.auth_type
+
     def _reset(self) -> None:
         self._lock = threading.Lock()
 
@@ -184,6 +200,11 @@ class CspTokenSource:
             return self._renewed(limit_s)
         finally:
             self._lock.release()
+
+    def forget(self) -> None:
+        """Have the next call ask for a new token."""
+        with self._lock:
+            self._token = None
 
     def refused(self, token: str) -> None:
         """Forget a token that the service refused."""
@@ -207,10 +228,9 @@ class CspTokenSource:
             if is_good:
                 return str(self._token)
             raise
-        margin_s = _SHORT_MARGIN_S if lifetime_s < _SHORT_LIFETIME_S else _LONG_MARGIN_S
         self._token = token
         self._expires_at_s = now_s + lifetime_s
-        rest_s = lifetime_s - margin_s
+        rest_s = lifetime_s - renewal_margin_s(lifetime_s)
         # One that lives shorter than the margin would be renewed at every request.
         self._renew_at_s = now_s + (rest_s if rest_s > 0 else lifetime_s / 2)
         return token

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from wf_instrument.backends.wavefront.client import WavefrontClient
+    from wf_instrument.backends.wavefront.proxy_client import WavefrontProxyClient
     from wf_instrument.tracing.span_data import SpanLog
 
 __all__ = ["WavefrontMultiClient"]
@@ -30,9 +31,9 @@ class WavefrontMultiClient:
     """
 
     def __init__(self) -> None:
-        self._clients: Final[list[WavefrontClient]] = []
+        self._clients: Final[list[WavefrontClient | WavefrontProxyClient]] = []
 
-    def with_wavefront_sender(self, client: WavefrontClient) -> Self:
+    def with_wavefront_sender(self, client: WavefrontClient | WavefrontProxyClient) -> Self:
         """Add a client; returns the multi client."""
         self._clients.append(client)
         return self
@@ -156,7 +157,7 @@ class WavefrontMultiClient:
         deadline = time.monotonic() + timeout_s
         self._each(lambda client: client.close(max(0.0, deadline - time.monotonic())))
 
-    def _each(self, call: Callable[[WavefrontClient], None]) -> None:
+    def _each(self, call: Callable[[WavefrontClient | WavefrontProxyClient], None]) -> None:
         first: Exception | None = None
         for client in self._clients:
             try:

@@ -1,11 +1,12 @@
-"""A version as the value of a metric."""
+"""Versions of installed packages, also as the value of a metric."""
 
 from __future__ import annotations
 
 import re
+from importlib import metadata
 from typing import Final
 
-__all__ = ["get_sem_ver_value"]
+__all__ = ["get_sem_ver", "get_sem_ver_value", "get_version"]
 
 _VERSION: Final = re.compile(r"v?(\d+)\.(\d+)\.(\d+)(?![\d.])")
 
@@ -17,3 +18,16 @@ def get_sem_ver_value(version: str | None) -> str:
         return "0.0"
     major, minor, patch = found.groups()
     return f"{int(major)}.{minor:0>2}{patch:0>2}"
+
+
+def get_version(dist_name: str) -> str:
+    """Return the version of an installed distribution, as `v1.2.3`; `unknown` for no such one."""
+    try:
+        return f"v{metadata.version(dist_name)}"
+    except (metadata.PackageNotFoundError, ValueError):  # ValueError: the name is blank
+        return "unknown"
+
+
+def get_sem_ver(dist_name: str) -> str:
+    """Return the version of an installed distribution as `get_sem_ver_value` writes it."""
+    return get_sem_ver_value(get_version(dist_name))

@@ -1,0 +1,5 @@
+"""`wavefront_sdk.common.metrics.gauge`."""
+
+from wf_instrument.backends.wavefront.sdk_metrics import WavefrontSdkGauge
+
+__all__ = ["WavefrontSdkGauge"]

@@ -1,0 +1,5 @@
+"""`wavefront_sdk.entities.event.sender`."""
+
+from wf_instrument.backends.wavefront.senders import WavefrontEventSender
+
+__all__ = ["WavefrontEventSender"]
