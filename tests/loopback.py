@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import gzip
+import ssl
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
     from typing_extensions import Self
+
+
+#: Certificate and key for 127.0.0.1 and localhost, of use for nothing but these tests.
+CERTIFICATE: Final = Path(__file__).parent / "data" / "loopback.pem"
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,7 @@ class Answer:
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
     raw: bytes | None = None
+    body: bytes = b""
 
 
 class LoopbackReceiver:
@@ -47,9 +55,12 @@ class LoopbackReceiver:
 
     Args:
         answer: Decides about each request; 200 to everything by default.
+        tls: Whether to speak TLS, with the certificate of `CERTIFICATE`, which nobody trusts.
     """
 
-    def __init__(self, answer: Callable[[Received], Answer] = lambda _: Answer()) -> None:
+    def __init__(
+        self, answer: Callable[[Received], Answer] = lambda _: Answer(), *, tls: bool = False
+    ) -> None:
         self.answer = answer
         self.received: list[Received] = []
         self.refused: list[Received] = []
@@ -58,7 +69,11 @@ class LoopbackReceiver:
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self.port: int = self._server.server_port
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(CERTIFICATE)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -113,8 +128,10 @@ class LoopbackReceiver:
                 self.send_response(answer.status)
                 for name, value in answer.headers:
                     self.send_header(name, value)
-                self.send_header("Content-Length", "0")
+                self.send_header("Content-Length", str(len(answer.body)))
                 self.end_headers()
+                with suppress(ConnectionError):  # the client did not wait for the body
+                    self.wfile.write(answer.body)
 
             def log_message(self, *args: object) -> None:
                 """Say nothing."""

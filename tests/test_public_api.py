@@ -19,9 +19,10 @@ PUBLIC = {
     ],
     "wf_instrument.backends.local": ["LocalReporter", "StoreReader", "default_path", "from_url"],
     "wf_instrument.backends.wavefront": [
-        "HeartbeaterService", "WavefrontClient", "WavefrontClientFactory", "WavefrontDirectClient",
-        "WavefrontDirectReporter", "WavefrontMultiClient", "WavefrontPipelineReporter",
-        "WavefrontProxyClient", "WavefrontProxyReporter", "WavefrontReporter",
+        "CspApiToken", "CspOAuthApp", "CspTokenSource", "HeartbeaterService", "WavefrontClient",
+        "WavefrontClientFactory", "WavefrontDirectClient", "WavefrontDirectReporter",
+        "WavefrontMultiClient", "WavefrontPipelineReporter", "WavefrontProxyClient",
+        "WavefrontProxyReporter", "WavefrontReporter",
         "WavefrontSpanReporter", "event_to_json", "event_to_line_data", "from_url",
         "histogram_granularity", "histogram_to_line_data", "metric_to_line_data",
         "span_log_to_line_data", "tracing_span_to_line_data",
@@ -31,7 +32,7 @@ PUBLIC = {
         "Pipeline", "Producer", "Reporter", "ReporterUrl", "Snapshot", "known_schemes",
         "make_reporter",
     ],
-    "wf_instrument.testing": ["RecordingReporter"],
+    "wf_instrument.testing": ["ManualClock", "RecordingReporter"],
 }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ __all__ = [
     "PropagationError",
     "QueueFullError",
     "SendError",
+    "SpoolError",
     "StoreError",
     "UnknownReporterError",
     "WFInstrumentError",
@@ -76,3 +77,7 @@ class SendError(WFInstrumentError):
         super().__init__(message)  # keyword fields with defaults keep the error picklable
         self.status = status
         self.retry_after_s = retry_after_s
+
+
+class SpoolError(WFInstrumentError):
+    """A file of a spool cannot be read as a batch."""

@@ -116,6 +116,14 @@ class Settings:
         minimum=1,
         maximum=1_000_000,
     )
+    spool_dir: str = _row(
+        "",
+        "WF_SPOOL_DIR",
+        "Folder where remote reporters keep what they cannot deliver; in memory alone when empty.",
+    )
+    ca_file: str = _row(
+        "", "WF_CA_FILE", "Certificates that remote reporters trust; the system's when empty."
+    )
     shutdown_timeout_s: float = _row(
         5.0,
         "WF_SHUTDOWN_TIMEOUT",

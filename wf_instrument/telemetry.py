@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import logging
 import threading
+import time
 import weakref
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
@@ -45,6 +46,11 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
+
+#: A client has an answer's last byte a moment before its request is recorded; a server that ends
+#: just then is given so long for it.
+_GRACE_S: Final = 0.25
+_GRACE_STEP_S: Final = 0.002
 
 INTEGRATION_GROUP: Final = "wf_instrument.integrations"
 
@@ -87,6 +93,7 @@ class Telemetry:
         self.registry: TaggedRegistry = TaggedRegistry()
         self.pipeline.add_producer(RegistryProducer(self.registry))
         self.tracer = tracer if tracer is not None else self._own_tracer()
+        self._recorders: weakref.WeakSet[Recorder] = weakref.WeakSet()
         self._add_reporters(reporters)
         _all.add(self)
 
@@ -131,7 +138,9 @@ class Telemetry:
     def recorder(self, framework: str, route_names: RouteNames) -> Recorder:
         """Return a recorder for one more application of the process."""
         tracer = self.tracer if self.settings.spans else None
-        return Recorder(framework, self.settings, self.pipeline, tracer, route_names)
+        recorder = Recorder(framework, self.settings, self.pipeline, tracer, route_names)
+        self._recorders.add(recorder)
+        return recorder
 
     def flush(self, timeout_s: float = 5.0) -> bool:
         """Deliver what was recorded so far; False when it took longer than `timeout_s`."""
@@ -140,7 +149,19 @@ class Telemetry:
     def shutdown(self, timeout_s: float | None = None) -> None:
         """Deliver what is left and release everything; a second call does nothing."""
         limit_s = self.settings.shutdown_timeout_s if timeout_s is None else timeout_s
-        self.pipeline.shutdown(limit_s)
+        deadline = time.monotonic() + limit_s
+        if not self.pipeline.is_closed:
+            self._wait_for_requests(min(_GRACE_S, limit_s / 2))
+        self.pipeline.shutdown(max(0.0, deadline - time.monotonic()))
+
+    def _wait_for_requests(self, timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
+        # Looked at, since the end of a request has no time to notify anybody.
+        pause = threading.Event()
+        while any(recorder.live for recorder in list(self._recorders)):
+            if time.monotonic() >= deadline:
+                return
+            pause.wait(_GRACE_STEP_S)
 
 
 _lock = threading.Lock()

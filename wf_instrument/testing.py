@@ -17,7 +17,26 @@ if TYPE_CHECKING:
     from wf_instrument.reporting.snapshot import RequestInterval, Snapshot
     from wf_instrument.tracing.span_data import SpanData
 
-__all__ = ["RecordingReporter"]
+__all__ = ["ManualClock", "RecordingReporter"]
+
+
+class ManualClock:
+    """A monotonic clock that stands still until it is moved; give it where a clock is taken.
+
+    Args:
+        now_s: What it shows at first, in seconds.
+    """
+
+    def __init__(self, now_s: float = 1000.0) -> None:
+        self._now_s = now_s
+
+    def __call__(self) -> float:
+        """Return the time in seconds."""
+        return self._now_s
+
+    def advance(self, seconds: float) -> None:
+        """Move it on."""
+        self._now_s += seconds
 
 
 class RecordingReporter:

@@ -14,6 +14,22 @@ WAVEFRONT_SDK: dict[str, list[str]] = {
     "wavefront_sdk.proxy": ["WavefrontProxyClient"],
     "wavefront_sdk.multi_clients": ["WavefrontMultiClient"],
     "wavefront_sdk.client_factory": ["WavefrontClientFactory"],
+    "wavefront_sdk.auth": [
+        "AuthorizeResponse", "CSPAPIToken", "CSPClientCredentials", "CSPAccessTokenService",
+        "TokenServiceProvider",
+    ],
+    "wavefront_sdk.auth.csp.authorize_response": ["AuthorizeResponse"],
+    "wavefront_sdk.auth.csp.csp_request": ["AuthServerURL", "CSPAPIToken", "CSPClientCredentials"],
+    "wavefront_sdk.auth.csp.csp_token_service": [
+        "CSPAccessTokenService", "CSP_API_TOKEN_SERVICE_TYPE", "CSP_OAUTH_TOKEN_SERVICE_TYPE",
+        "CSP_REQUEST_TIMEOUT_SEC", "TokenService",
+    ],
+    "wavefront_sdk.auth.csp.token_service": ["TokenService"],
+    "wavefront_sdk.auth.csp.token_service_factory": [
+        "DEFAULT_CSP_BASE_URL", "CSP_API_TOKEN_AUTH_PATH", "CSP_CLIENT_CREDENTIALS_AUTH_PATH",
+        "TokenServiceFactory", "CSPUserTokenServiceBuilder",
+        "CSPServerToServerTokenServiceBuilder", "TokenServiceProvider",
+    ],
     "wavefront_sdk.common": ["ApplicationTags", "HeartbeaterService", *LINE_FUNCTIONS],
     "wavefront_sdk.common.application_tags": ["ApplicationTags"],
     "wavefront_sdk.common.heartbeater_service": ["HeartbeaterService"],

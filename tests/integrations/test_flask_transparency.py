@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from werkzeug.test import EnvironBuilder
 from wf_instrument.integrations.flask import instrument_app
 
 import wf_instrument
@@ -113,3 +115,22 @@ def test_forged_trace_headers_begin_a_new_trace(reporter: RecordingReporter) -> 
     wf_instrument.flush(5)
     assert len({span.trace_id for span in reporter.spans}) == 8
     assert all(span.parents == () for span in reporter.spans)
+
+
+def test_a_request_about_to_end_is_recorded_by_a_shutdown_just_then() -> None:
+    reporter = RecordingReporter()
+    app = instrument_app(make_site(), reporter=reporter)
+    has_shut_down = threading.Event()
+
+    def shut_down() -> None:
+        wf_instrument.shutdown(5)
+        has_shut_down.set()
+
+    answer = app.wsgi_app(EnvironBuilder(path="/").get_environ(), lambda *_: lambda _: None)
+    closer = threading.Thread(target=shut_down)
+    closer.start()
+    assert not has_shut_down.wait(0.02)
+    b"".join(answer)
+    answer.close()
+    closer.join()
+    assert [row.count for row in reporter.snapshot.requests] == [1]

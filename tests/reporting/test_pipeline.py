@@ -135,12 +135,14 @@ def test_wake_brings_a_tick_before_its_time() -> None:
 
 
 def test_shutdown_twice_closes_once_and_starts_no_thread_again() -> None:
+    before = set(threading.enumerate())
     pipeline = Pipeline(IDENTITY, 0.05)
     pipeline.start()
+    assert [t.name for t in set(threading.enumerate()) - before] == ["wf-instrument-pipeline"]
     pipeline.shutdown(5)
     pipeline.shutdown(5)
     pipeline.start()
-    assert not [t for t in threading.enumerate() if t.name == "wf-instrument-pipeline"]
+    assert not set(threading.enumerate()) - before
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")

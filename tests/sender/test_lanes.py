@@ -7,16 +7,12 @@ import subprocess
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
 
 import pytest
 
 from loopback import Answer, LoopbackReceiver
 from wf_instrument.errors import SendError
-from wf_instrument.sender import BatchSender
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from wf_instrument.sender import Batch, BatchSender, SenderLimits
 
 
 class Deliveries:
@@ -28,12 +24,12 @@ class Deliveries:
         self.tried: list[str] = []
         self.timeouts: list[float | None] = []
 
-    def __call__(self, kind: str, data: Sequence[str], timeout_s: float | None) -> None:
+    def __call__(self, kind: str, data: Batch, timeout_s: float | None) -> None:
         self.tried.append(kind)
         self.timeouts.append(timeout_s)
         if kind in self.refused:
             raise SendError("refused", status=self.refused[kind])
-        self.batches.append((kind, list(data)))
+        self.batches.append((kind, data.texts()))
 
     def of(self, kind: str) -> list[str]:
         return [datum for its, batch in self.batches if its == kind for datum in batch]
@@ -42,7 +38,7 @@ class Deliveries:
 @pytest.mark.slow
 def test_a_refused_kind_does_not_hold_up_the_others() -> None:
     deliveries = Deliveries(a=403)
-    sender = BatchSender("test", "ab", deliveries, flush_interval_s=3600)
+    sender = BatchSender("test", "ab", deliveries, SenderLimits(flush_interval_s=3600))
     sender.put("a", "1")
     sender.put("b", "2")
     assert not sender.flush(10)
@@ -58,7 +54,7 @@ def test_a_refused_kind_does_not_hold_up_the_others() -> None:
 @pytest.mark.slow
 def test_when_nobody_is_there_one_kind_runs_into_it_for_all() -> None:
     deliveries = Deliveries(a=None, b=None, c=None)
-    sender = BatchSender("test", "abc", deliveries, flush_interval_s=3600)
+    sender = BatchSender("test", "abc", deliveries, SenderLimits(flush_interval_s=3600))
     for kind in "abc":
         sender.put(kind, "x")
     began = time.monotonic()
@@ -71,7 +67,9 @@ def test_when_nobody_is_there_one_kind_runs_into_it_for_all() -> None:
 
 def test_a_batch_is_bounded_by_bytes_as_well() -> None:
     deliveries = Deliveries()
-    sender = BatchSender("test", "a", deliveries, flush_interval_s=3600, batch_bytes=10)
+    sender = BatchSender(
+        "test", "a", deliveries, SenderLimits(flush_interval_s=3600, batch_bytes=10)
+    )
     data = ["1234", "5678", "é" * 4, "x" * 50, "y"]
     for datum in data:
         sender.put("a", datum)
@@ -82,7 +80,9 @@ def test_a_batch_is_bounded_by_bytes_as_well() -> None:
 
 def test_half_a_queue_wakes_the_worker_long_before_its_interval() -> None:
     arrived = threading.Event()
-    sender = BatchSender("test", "a", lambda *_: arrived.set(), queue_size=4, flush_interval_s=3600)
+    sender = BatchSender(
+        "test", "a", lambda *_: arrived.set(), SenderLimits(queue_size=4, flush_interval_s=3600)
+    )
     sender.put("a", "1")
     assert not arrived.is_set()
     sender.put("a", "2")
@@ -92,7 +92,7 @@ def test_half_a_queue_wakes_the_worker_long_before_its_interval() -> None:
 
 def test_a_queue_of_one_datum_does_not_keep_the_worker_busy() -> None:
     deliveries = Deliveries()
-    sender = BatchSender("test", "a", deliveries, queue_size=1, flush_interval_s=3600)
+    sender = BatchSender("test", "a", deliveries, SenderLimits(queue_size=1, flush_interval_s=3600))
     for number in range(5):
         assert sender.put("a", str(number))
         assert sender.flush(10)
@@ -107,12 +107,12 @@ def test_a_flush_waits_for_what_was_queued_before_it_not_for_what_comes_after() 
     sender: BatchSender
     has_begun = threading.Event()
 
-    def deliver(kind: str, data: Sequence[str], timeout_s: float | None) -> None:
+    def deliver(kind: str, data: Batch, timeout_s: float | None) -> None:
         if not has_begun.is_set():
             has_begun.set()
         sender.put("a", "another")  # a producer that never stops
 
-    sender = BatchSender("test", "a", deliver, flush_interval_s=3600, batch_size=1)
+    sender = BatchSender("test", "a", deliver, SenderLimits(flush_interval_s=3600, batch_size=1))
     sender.put("a", "first")
     assert sender.flush(10)
     sender.close(0.2)
@@ -121,11 +121,11 @@ def test_a_flush_waits_for_what_was_queued_before_it_not_for_what_comes_after() 
 def test_a_flush_respects_the_pause_the_receiver_asked_for() -> None:
     tried = []
 
-    def deliver(kind: str, data: Sequence[str], timeout_s: float | None) -> None:
+    def deliver(kind: str, data: Batch, timeout_s: float | None) -> None:
         tried.append(kind)
         raise SendError("busy", status=429, retry_after_s=60)
 
-    sender = BatchSender("test", "a", deliver, flush_interval_s=3600)
+    sender = BatchSender("test", "a", deliver, SenderLimits(flush_interval_s=3600))
     sender.put("a", "1")
     assert not sender.flush(0.1)
     assert not sender.flush(0.1)
@@ -137,12 +137,12 @@ def test_a_flush_respects_the_pause_the_receiver_asked_for() -> None:
 def test_a_mistake_in_delivery_costs_its_batch_and_not_the_worker() -> None:
     arrived: list[str] = []
 
-    def deliver(kind: str, data: Sequence[str], timeout_s: float | None) -> None:
-        if data[0] == "bad":
+    def deliver(kind: str, data: Batch, timeout_s: float | None) -> None:
+        if data.texts()[0] == "bad":
             raise ZeroDivisionError
-        arrived.extend(data)
+        arrived.extend(data.texts())
 
-    sender = BatchSender("test", "a", deliver, flush_interval_s=3600, batch_size=1)
+    sender = BatchSender("test", "a", deliver, SenderLimits(flush_interval_s=3600, batch_size=1))
     sender.put("a", "bad")
     sender.put("a", "good")
     assert sender.flush(10)
@@ -152,8 +152,8 @@ def test_a_mistake_in_delivery_costs_its_batch_and_not_the_worker() -> None:
 
 
 def test_what_is_sent_at_once_is_bisected_too_and_a_refusal_is_told() -> None:
-    def deliver(kind: str, data: Sequence[str], timeout_s: float | None) -> None:
-        if "bad" in data:
+    def deliver(kind: str, data: Batch, timeout_s: float | None) -> None:
+        if "bad" in data.texts():
             raise SendError("bad line", status=406)
 
     sender = BatchSender("test", "a", deliver)

@@ -29,7 +29,7 @@ def receiver() -> Iterator[LoopbackReceiver]:
 
 def failure(transport: HttpTransport, timeout_s: float | None = None) -> SendError:
     with pytest.raises(SendError) as caught:
-        transport.post("/report", b"line\n", {}, timeout_s)
+        transport.post("/report", [b"line\n"], {}, timeout_s)
     return caught.value
 
 
@@ -67,7 +67,7 @@ def test_a_token_that_fits_no_header_is_refused_at_once_and_not_shown(token: str
 
 
 def test_a_token_travels_to_loopback_and_https_alone(receiver: LoopbackReceiver) -> None:
-    assert HttpTransport(receiver.url, SECRET).post("/report", b"", {}) == 200
+    assert HttpTransport(receiver.url, SECRET).post("/report", [b""], {}) == 200
     assert receiver.received[0].headers["authorization"] == f"Bearer {SECRET}"
     with pytest.raises(ConfigError, match="plain http"):
         HttpTransport("http://127.evil.example", SECRET)
@@ -98,7 +98,7 @@ def test_a_status_counts_even_when_the_body_after_it_breaks_off(
     receiver: LoopbackReceiver,
 ) -> None:
     receiver.answer = lambda _: Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
-    assert HttpTransport(receiver.url).post("/report", b"line\n", {}) == 200
+    assert HttpTransport(receiver.url).post("/report", [b"line\n"], {}) == 200
 
 
 def test_nobody_there_is_a_failure_without_status() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from urllib.parse import quote
 import click
 
 from wf_instrument.cli.demo_process import served
+from wf_instrument.cli.duration import SECONDS
 from wf_instrument.cli.extras import require
 from wf_instrument.cli.load import LoadDriver
 from wf_instrument.errors import StoreError
@@ -29,41 +29,16 @@ if TYPE_CHECKING:
 
     from wf_instrument.backends.local.reader import RouteSummary
 
-    SecondsType = click.ParamType[float]
-else:
-    # Generic only from click 8.2 on.
-    SecondsType = click.ParamType
-
 __all__ = ["demo"]
 
 _STEP_S: Final = 0.1
-
-
-class Seconds(SecondsType):
-    """A duration such as `10s`, `2m` or `1.5`."""
-
-    name = "duration"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Return the seconds."""
-        if isinstance(value, float):
-            return value
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|)", str(value).strip(), re.ASCII)
-        if (
-            match is None
-            or not 0.1 <= (seconds := float(match[1]) * (60 if match[2] == "m" else 1)) <= 86400
-        ):
-            self.fail(f"{value!r} is no duration from 0.1s to 1440m; write 10s or 2m", param, ctx)
-        return seconds
 
 
 @click.command()
 @click.option(
     "--for",
     "seconds",
-    type=Seconds(),
+    type=SECONDS,
     default="15s",
     show_default=True,
     help="How long to send requests.",

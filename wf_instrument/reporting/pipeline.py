@@ -147,6 +147,11 @@ class Pipeline:
                 done = self._failed(slot, error)
         return done
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether `shutdown` was called."""
+        return self._closed
+
     def shutdown(self, timeout_s: float = 5.0) -> None:
         """Drain, report, close the reporters and stop the thread; a second call does nothing."""
         with self._state:

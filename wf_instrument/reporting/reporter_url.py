@@ -138,6 +138,17 @@ class ReporterUrl:
             )
         return value
 
+    def flag(self, name: str) -> bool:
+        """Read a query parameter as true or false; false when absent.
+
+        Raises:
+            ConfigError: It is neither.
+        """
+        text = self.query.get(name, "false").lower()
+        if text not in {"true", "false", "1", "0", ""}:
+            raise ConfigError(f"reporter URL {self}: parameter {name} should be true or false")
+        return text in {"true", "1", ""}  # `?flag` alone sets it
+
     def check_query(self, *known: str) -> None:
         """Refuse parameters that no one reads, so that a misspelt one is noticed.
 

@@ -1,103 +1,114 @@
 """What waits of one kind of data: bounded, first in first out, handed out in batches.
 
-A batch stays at the front until it is settled, so that one which failed keeps its place. A spool
-on disk would take the place of this class.
+Threads: its owner locks.
+Loss: none here; what does not fit is refused, and its owner counts it.
 """
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from dataclasses import dataclass, field
+from collections import deque
+from typing import Final
 
-__all__ = ["BoundedBuffer", "KindCounts", "size_in_bytes"]
+from wf_instrument.sender.batch import Batch, Block, pack
 
+__all__ = ["BoundedBuffer"]
 
-@dataclass(slots=True)
-class KindCounts:
-    """What became of the data of one kind; read without a lock, exact when idle.
-
-    Attributes:
-        valid: Taken into the buffer.
-        invalid: Refused before, because no line could be made of them.
-        dropped: Refused by a full or closed buffer, or left at the end.
-        delivered: Taken by the receiver.
-        rejected: Called bad by the receiver, one by one.
-        errors: Requests that failed.
-        statuses: Failed requests by HTTP status.
-        last_success_s: Unix time of the last request that succeeded; 0.0 before the first.
-    """
-
-    valid: int = 0
-    invalid: int = 0
-    dropped: int = 0
-    delivered: int = 0
-    rejected: int = 0
-    errors: int = 0
-    statuses: Counter[int] = field(default_factory=Counter)
-    last_success_s: float = 0.0
+#: Data packed together: enough to save the memory of single texts, few enough to pack in passing.
+_BLOCK_SIZE: Final = 1000
+_BLOCK_CHARACTERS: Final = 131_072
 
 
 class BoundedBuffer:
-    """A bounded queue whose front is looked at before it is taken. Its owner locks.
+    """A bounded queue of texts.
+
+    A batch that is taken still counts as waiting until it is settled, or comes back.
 
     Args:
         capacity: Data that fit.
+        capacity_bytes: Bytes that fit, packed; the data not yet packed count by character.
         batch_size: Data of one batch at most.
         batch_bytes: Bytes of one batch at most, unless a single datum is larger.
 
     Attributes:
         accepted: How many data were ever taken in.
-        settled: How many of them have left since, from the front on.
+        settled: How many of them have left since.
     """
 
-    def __init__(self, capacity: int, batch_size: int, batch_bytes: int) -> None:
+    def __init__(
+        self, capacity: int, capacity_bytes: int, batch_size: int, batch_bytes: int
+    ) -> None:
         self.capacity = capacity
+        self.capacity_bytes = capacity_bytes
         self.batch_size = batch_size
         self.batch_bytes = batch_bytes
         self.accepted = 0
         self.settled = 0
-        self._data: deque[str] = deque()
+        self._bytes = 0
+        self._block_size = min(_BLOCK_SIZE, batch_size)
+        self._block_characters = min(_BLOCK_CHARACTERS, batch_bytes)
+        self._packed: deque[Block] = deque()
+        self._loose: list[str] = []
+        self._loose_characters = 0
 
     def __len__(self) -> int:
-        return len(self._data)
+        return self.accepted - self.settled
 
     @property
-    def is_half_full(self) -> bool:
-        """Whether half of what fits, and at least one datum, waits."""
-        return 0 < len(self._data) * 2 >= self.capacity
+    def has_more(self) -> bool:
+        """Whether something waits that was not taken."""
+        return bool(self._loose or self._packed)
 
-    def offer(self, datum: str) -> bool:
-        """Take a datum in; False when there is no room for it."""
-        if len(self._data) >= self.capacity:
-            return False
-        self._data.append(datum)
+    def offer(self, datum: str) -> int:
+        """Take a datum in; return how many wait then, 0 when there is no room for it."""
+        size = len(datum)
+        waiting = self.accepted - self.settled
+        if waiting >= self.capacity or self._bytes + size > self.capacity_bytes:
+            return 0
+        if self._loose_characters + size > self._block_characters and self._loose:
+            self._pack()
+        self._loose.append(datum)
+        self._loose_characters += size
+        self._bytes += size
         self.accepted += 1
-        return True
+        if len(self._loose) >= self._block_size:
+            self._pack()
+        return waiting + 1
 
-    def front(self) -> list[str]:
-        """Return the next batch, which stays where it is."""
-        batch: list[str] = []
-        total = 0
-        for datum in self._data:
-            total += size_in_bytes(datum)
-            if batch and (total > self.batch_bytes or len(batch) >= self.batch_size):
+    def take(self) -> Batch:
+        """Return the next batch, empty when nothing waits. It has to be settled or put back."""
+        blocks: list[Block] = []
+        count = size = 0
+        while True:
+            if not self._packed:
+                if not self._loose:
+                    break
+                self._pack()
+            block = self._packed[0]
+            count += len(block)
+            size += len(block.data)
+            if blocks and (count > self.batch_size or size > self.batch_bytes):
                 break
-            batch.append(datum)
-        return batch
+            blocks.append(self._packed.popleft())
+        return Batch(blocks)
 
-    def settle(self, count: int) -> None:
-        """Let go of so many data at the front."""
-        for _ in range(count):
-            self._data.popleft()
-        self.settled += count
+    def put_back(self, batch: Batch) -> None:
+        """Let a batch that failed have its place at the front again."""
+        self._packed.extendleft(reversed(batch.blocks))
 
-    def clear(self) -> int:
-        """Let go of everything; return how many data that were."""
-        count = len(self._data)
-        self.settle(count)
-        return count
+    def settle(self, batch: Batch) -> None:
+        """Let go of a batch that was taken."""
+        self.settled += batch.count
+        self._bytes -= batch.byte_size
 
-
-def size_in_bytes(datum: str) -> int:
-    """Return the length in UTF-8; free for ASCII, which most lines are."""
-    return len(datum) if datum.isascii() else len(datum.encode("utf-8", "replace"))
+    def _pack(self) -> None:
+        todo = [pack(self._loose)]
+        self._bytes += len(todo[0].data) - self._loose_characters
+        self._loose, self._loose_characters = [], 0
+        # Characters are up to four bytes; a block that is a batch by itself must be no larger.
+        while todo:
+            block = todo.pop()
+            if len(block) > 1 and len(block.data) > self.batch_bytes:
+                first, second = block.split()
+                todo += [second, first]
+            else:
+                self._packed.append(block)

@@ -1,64 +1,168 @@
 """One kind of data on its way: what waits, what became of it, and when to try again.
 
-Its owner locks.
+Threads: its owner locks.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from wf_instrument.sender.bounded_buffer import BoundedBuffer, KindCounts
+from wf_instrument.sender.counts import KindCounts
 from wf_instrument.sender.retry import Backoff
 
 if TYPE_CHECKING:
     from wf_instrument.errors import SendError
+    from wf_instrument.sender.batch import Batch
+    from wf_instrument.sender.bounded_buffer import BoundedBuffer
+    from wf_instrument.sender.spool import Spool
 
-__all__ = ["Lane"]
+__all__ = ["Flight", "Lane"]
 
 
-@dataclass(slots=True)
+class Flight:
+    """A batch on its way from memory.
+
+    Attributes:
+        rest: What of it is not settled.
+    """
+
+    __slots__ = ("rest",)
+
+    def __init__(self, batch: Batch) -> None:
+        self.rest = batch
+
+
 class Lane:
     """The state of one kind.
 
+    Args:
+        kind: Which.
+        buffer: What waits in memory.
+        spool: Where what cannot be delivered goes; None has it stay in memory.
+        first_pause_s: Before the second try.
+
     Attributes:
+        wake_at: So much waiting is delivered without regard to the interval.
+        flight: What was taken from the buffer and is on its way just now.
         failures: Failed tries since the last success; 0 while all is well.
         not_before_s: Monotonic time before which there is no further try.
         is_told_to_wait: Whether the receiver itself asked for that pause; a flush respects it.
+        has_spooled: Whether batches waited in the spool when it was looked at last.
+        spool_at_s: Monotonic time from which on a failing lane puts into the spool what it has.
     """
 
-    kind: str
-    buffer: BoundedBuffer
-    counts: KindCounts = field(default_factory=KindCounts)
-    failures: int = 0
-    not_before_s: float = 0.0
-    is_told_to_wait: bool = False
-    _backoff: Backoff = field(default_factory=Backoff)
+    __slots__ = (
+        "_backoff",
+        "buffer",
+        "counts",
+        "failures",
+        "flight",
+        "has_spooled",
+        "is_told_to_wait",
+        "kind",
+        "not_before_s",
+        "spool",
+        "spool_at_s",
+        "wake_at",
+    )
+
+    def __init__(
+        self, kind: str, buffer: BoundedBuffer, spool: Spool | None, first_pause_s: float
+    ) -> None:
+        self.kind = kind
+        self.buffer = buffer
+        self.spool = spool
+        self.counts = KindCounts()
+        self.wake_at = min(buffer.batch_size, max(buffer.capacity // 2, 1))
+        self.flight: Flight | None = None
+        self.failures = 0
+        self.not_before_s = 0.0
+        self.is_told_to_wait = False
+        self.has_spooled = False
+        self.spool_at_s = 0.0
+        self._backoff = Backoff(first_pause_s)
 
     @property
     def is_pressed(self) -> bool:
         """Whether so much waits that it should go early; not while tries fail."""
-        return self.buffer.is_half_full and not self.failures
+        return self.buffer.has_more and not self.failures and len(self.buffer) >= self.wake_at
 
     @property
     def is_retrying(self) -> bool:
         """Whether data wait for another try."""
-        return bool(self.buffer) and self.failures > 0
+        return self.failures > 0 and (self.buffer.has_more or self.has_spooled)
 
-    def is_ready(self, *, is_forced: bool) -> bool:
-        """Whether data wait, and may be tried now."""
-        if not self.buffer:
+    @property
+    def is_filling(self) -> bool:
+        """Whether the buffer may soon be full, however well deliveries go."""
+        return self.buffer.has_more and len(self.buffer) * 4 >= self.buffer.capacity * 3
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits, neither in memory nor in the spool."""
+        return not len(self.buffer) and not self.has_spooled
+
+    def is_ready(self, *, is_forced: bool, is_due: bool) -> bool:
+        """Whether a try may be made now."""
+        if self.failures:
+            if is_forced and not self.is_told_to_wait:
+                return True
+            return time.monotonic() >= self.not_before_s
+        return is_forced or is_due or self.is_pressed
+
+    def needs_spooling(self, now_s: float) -> bool:
+        """Whether what waits in memory belongs into the spool now."""
+        if self.spool is None or not self.buffer.has_more:
             return False
-        if is_forced and not self.is_told_to_wait:
-            return True
-        return time.monotonic() >= self.not_before_s
+        return self.is_filling or (
+            self.failures > 0
+            and (now_s >= self.spool_at_s or len(self.buffer) >= self.buffer.batch_size)
+        )
+
+    def take_off(self) -> Batch:
+        """Return the next batch of the buffer, which is on its way then; empty when none waits."""
+        batch = self.buffer.take()
+        self.flight = Flight(batch) if batch.count else None
+        return batch
+
+    def settle(self, flight: Flight, part: Batch, rest: Batch) -> bool:
+        """Let go of a part of what is on its way; False when it was rescued meanwhile."""
+        if self.flight is not flight:
+            return False
+        flight.rest = rest
+        self.buffer.settle(part)
+        return True
+
+    def land(self, flight: Flight) -> None:
+        """Let what was not settled have its place again, unless it was rescued meanwhile."""
+        if self.flight is flight:
+            self.flight = None
+            self.buffer.put_back(flight.rest)
+
+    def rescue(self) -> Batch:
+        """Take a batch away for good: what is on its way first, then what waits."""
+        if self.flight is not None:
+            flight, self.flight = self.flight, None
+            batch = flight.rest
+        else:
+            batch = self.buffer.take()
+        self.buffer.settle(batch)
+        return batch
 
     def count_error(self, error: SendError) -> None:
         """Count a request that failed."""
         self.counts.errors += 1
         if error.status is not None:
             self.counts.statuses[error.status] += 1
+
+    def count_settled(self, count: int, *, is_delivered: bool) -> None:
+        """Count data that the receiver took, or called bad."""
+        if is_delivered:
+            self.counts.delivered += count
+            self.counts.last_success_s = time.time()
+        else:
+            self.counts.rejected += count
 
     def succeeded(self) -> None:
         """Try the next batch without a pause."""
@@ -73,3 +177,4 @@ class Lane:
         pause_s = self._backoff.next_pause_s(error.retry_after_s)
         self.not_before_s = time.monotonic() + pause_s
         self.is_told_to_wait = error.retry_after_s is not None
+        self.spool_at_s = 0.0

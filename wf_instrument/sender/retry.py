@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from wf_instrument.errors import SendError
 
-__all__ = ["Backoff", "Remedy", "remedy_for"]
+__all__ = ["FIRST_PAUSE_S", "Backoff", "Remedy", "remedy_for"]
 
 #: Answers about what the batch holds: another try changes nothing, fewer data may.
 #: Source: RFC 9110, 400, 406, 413, 415 and 422; Wavefront answers 406 to a batch with a bad line.
 _ABOUT_THE_BATCH: Final = frozenset({400, 406, 413, 415, 422})
-_FIRST_PAUSE_S: Final = 0.5
+FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 60.0
 #: A receiver that asks for more than this is asked again earlier.
 _LONGEST_RETRY_AFTER_S: Final = 600.0
@@ -43,12 +43,13 @@ def remedy_for(error: SendError, batch_size: int) -> Remedy:
 class Backoff:
     """Pauses that double, with jitter, up to a minute."""
 
-    def __init__(self) -> None:
+    def __init__(self, first_pause_s: float = FIRST_PAUSE_S) -> None:
+        self._first_pause_s = first_pause_s
         self._pause_s = 0.0
 
     def next_pause_s(self, retry_after_s: float | None) -> float:
         """Return how long to wait before the next try; the receiver's own word is a minimum."""
-        self._pause_s = min(max(self._pause_s * 2, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)
+        self._pause_s = min(max(self._pause_s * 2, self._first_pause_s), _LONGEST_PAUSE_S)
         pause_s = self._pause_s * random.uniform(0.75, 1.25)
         return max(pause_s, min(retry_after_s or 0.0, _LONGEST_RETRY_AFTER_S))
 

@@ -1,4 +1,4 @@
-"""HTTP to one receiver: keep-alive, time-outs, errors translated in one place.
+"""HTTP to one receiver: keep-alive, time-outs, credentials, errors translated in one place.
 
 Threads: urllib3's pool is safe to share; a sender uses it from its worker, and from the caller's
     thread for data that are sent at once.
@@ -7,32 +7,72 @@ Fork: sockets are not shared with the child, which makes a pool of its own.
 
 from __future__ import annotations
 
-import gzip
 import http.client
 import ipaddress
 import time
+import zlib
+from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlsplit
 
 from wf_instrument.errors import ConfigError, SendError
 from wf_instrument.forking import reset_after_fork
+from wf_instrument.sender.http_pool import describe_failure, make_pool, tls_context
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     import urllib3
 
-__all__ = ["HttpTransport", "is_loopback"]
+__all__ = ["HttpTransport", "TokenSource", "fits_a_header", "is_loopback"]
 
 CONNECT_TIMEOUT_S: Final = 5.0
 READ_TIMEOUT_S: Final = 15.0
 #: A time-out of 0 means none to sockets.
 _SHORTEST_TIMEOUT_S: Final = 0.01
-#: Level 6 takes a third of the time of 9 for a few per cent more bytes.
+#: Level 6 takes half the time of 9 for one per cent more bytes.
 _GZIP_LEVEL: Final = 6
+#: `zlib`'s name for the gzip format. Source: zlib manual, `deflateInit2`.
+_GZIP_WINDOW: Final = 31
 #: What is read of an answer, for its connection to be used again.
 _MAX_ANSWER_BYTES: Final = 65_536
+#: Of an answer that is read.
+_MAX_EXCHANGE_BYTES: Final = 1_000_000
+_UNAUTHORIZED: Final = 401
+
+
+class TokenSource(Protocol):
+    """Gives tokens that expire. Any thread calls it, and only to send."""
+
+    def token(self, timeout_s: float | None) -> str:
+        """Return a valid token, asking for a new one if need be.
+
+        Raises:
+            SendError: None could be had.
+        """
+
+    def refused(self, token: str) -> None:
+        """Take note that the receiver refused a token, so that the next one is another."""
+
+
+class FixedToken:
+    """A token that stays as it is."""
+
+    __slots__ = ("_token",)
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __repr__(self) -> str:
+        return "FixedToken(...)"
+
+    def token(self, timeout_s: float | None) -> str:
+        """Return it."""
+        return self._token
+
+    def refused(self, token: str) -> None:
+        """Do nothing: there is no other."""
 
 
 class HttpTransport:
@@ -40,24 +80,45 @@ class HttpTransport:
 
     Args:
         server: `http://host:port` or `https://host:port`.
-        token: Sent as `Authorization: Bearer`, None sends none.
+        token: Sent as `Authorization: Bearer`; None sends none.
+        ca_file: Certificates to trust, in place of the system's.
+        allow_insecure: Whether a token may travel over plain HTTP to another machine.
+
+    Attributes:
+        server: The URL, without a slash at its end.
+        host: The server's name or address.
+        is_encrypted: Whether it is https.
 
     Raises:
         ConfigError: `server` is no such URL, or holds a user; the token cannot stand in a header,
-            or would go over plain HTTP to another machine.
+            or would go over plain HTTP; the CA file or the environment's proxy cannot be used.
     """
 
-    def __init__(self, server: str, token: str | None = None) -> None:
-        host, is_encrypted = _checked(server)
-        if token is not None and not _fits_a_header(token):
+    def __init__(
+        self,
+        server: str,
+        token: str | TokenSource | None = None,
+        *,
+        ca_file: str | None = None,
+        allow_insecure: bool = False,
+    ) -> None:
+        self.host, self.is_encrypted = _checked(server)
+        if isinstance(token, str):
+            if not fits_a_header(token):
+                raise ConfigError(
+                    f"the token for {self.host!r} holds white space or characters beyond ASCII; "
+                    "give it as the service shows it"
+                )
+            token = FixedToken(token) if token else None
+        if token and not self.is_encrypted and not allow_insecure and not is_loopback(self.host):
             raise ConfigError(
-                f"the token for {host!r} holds white space or characters beyond ASCII; "
-                "give it as the service shows it"
+                f"a token for {self.host!r} would travel over plain http; use https, or "
+                "allow_insecure if the way there is safe"
             )
-        if token and not is_encrypted and not is_loopback(host):
-            raise ConfigError(f"a token for {host!r} would travel over plain http; use https")
         self.server = server.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._scheme = "https" if self.is_encrypted else "http"
+        self._token = token
+        self._context = tls_context(ca_file) if self.is_encrypted else None
         self._reset()
         reset_after_fork(self._reset)
 
@@ -65,15 +126,12 @@ class HttpTransport:
         return f"HttpTransport({self.server!r})"
 
     def _reset(self) -> None:
-        # Imported when the first sender is made: formatting lines alone needs no HTTP.
-        import urllib3
-
-        self._pool = urllib3.PoolManager(maxsize=2, retries=False)
+        self._pool = make_pool(self._scheme, self.host, self._context)
 
     def post(
         self,
         path: str,
-        body: bytes,
+        pieces: Sequence[bytes],
         headers: Mapping[str, str],
         timeout_s: float | None = None,
         *,
@@ -83,7 +141,7 @@ class HttpTransport:
 
         Args:
             path: Path and query, after the server.
-            body: The content.
+            pieces: The content, in as many parts as it comes in.
             headers: Besides those of the transport.
             timeout_s: Cuts the usual time-outs short.
             compress: Whether the body goes gzipped.
@@ -92,49 +150,97 @@ class HttpTransport:
             SendError: No answer, or one of status 300 and up; redirects are not followed, since a
                 token must not go where the receiver points.
         """
-        sent = {**self._headers, **headers}
+        sent = dict(headers)
         if compress:
             sent["Content-Encoding"] = "gzip"
-            body = gzip.compress(body, _GZIP_LEVEL)
-        answer = self._request(path, body, sent, timeout_s)
-        if answer.status >= 300:
+            body = _gzipped(pieces)
+        else:
+            body = b"".join(pieces)
+        status, retry_after_s = self._post_with_token(path, body, sent, timeout_s)
+        if status >= 300:
             raise SendError(
-                f"{self.server} answered {answer.status}",
-                status=answer.status,
-                retry_after_s=_seconds(answer.headers.get("Retry-After")),
+                f"{self.server} answered {status}", status=status, retry_after_s=retry_after_s
             )
-        return int(answer.status)
+        return status
+
+    def _post_with_token(
+        self, path: str, body: bytes, headers: dict[str, str], timeout_s: float | None
+    ) -> tuple[int, float | None]:
+        if self._token is None:
+            return self._post_once(path, body, headers, timeout_s)
+        for _ in range(2):
+            token = self._token.token(timeout_s)
+            authorized = {**headers, "Authorization": f"Bearer {token}"}
+            status, retry_after_s = self._post_once(path, body, authorized, timeout_s)
+            if status != _UNAUTHORIZED:
+                break
+            self._token.refused(token)
+            if isinstance(self._token, FixedToken):
+                break
+        return status, retry_after_s
 
     def close(self) -> None:
         """Close idle connections."""
         self._pool.clear()
 
-    def _request(
-        self, path: str, body: bytes, headers: Mapping[str, str], timeout_s: float | None
-    ) -> urllib3.BaseHTTPResponse:
-        from urllib3 import exceptions
+    def exchange(
+        self, path: str, body: bytes, headers: Mapping[str, str], timeout_s: float
+    ) -> tuple[int, bytes]:
+        """Post a body as it is, without a token, and return status and body of the answer.
 
-        # ValueError: http.client refuses a host name or header in so many ways.
-        failures = (exceptions.HTTPError, OSError, http.client.HTTPException, ValueError)
+        Raises:
+            SendError: No answer, or one that is too large.
+        """
+        with self._translated():
+            answer = self._request(path, body, headers, timeout_s)
+            content = answer.read(_MAX_EXCHANGE_BYTES + 1)
+            answer.release_conn()
+        if len(content) > _MAX_EXCHANGE_BYTES:
+            raise SendError(f"{self.server} answered more than {_MAX_EXCHANGE_BYTES} bytes")
+        return int(answer.status), content
+
+    def _post_once(
+        self, path: str, body: bytes, headers: Mapping[str, str], timeout_s: float | None
+    ) -> tuple[int, float | None]:
+        """Return status and seconds of `Retry-After`."""
+        limit_s = READ_TIMEOUT_S if timeout_s is None else min(timeout_s, READ_TIMEOUT_S)
+        deadline = time.monotonic() + limit_s
+        with self._translated():
+            answer = self._request(path, body, headers, limit_s)
         try:
-            answer = self._pool.request(
-                "POST",
-                self.server + path,
-                body=body,
-                headers=headers,
-                redirect=False,
-                preload_content=False,
-                timeout=_timeout(timeout_s),
-            )
-        except failures as exc:
-            raise SendError(f"no answer from {self.server}: {type(exc).__name__}") from exc
-        try:
-            answer.read(_MAX_ANSWER_BYTES)
-        except failures:
+            with self._translated():
+                if _read_to_end(answer, deadline):
+                    answer.release_conn()
+                else:
+                    answer.close()
+        except SendError:
             # The status is known, which is all that counts; only the connection is of no more use.
             answer.close()
-        answer.release_conn()
-        return answer
+        return int(answer.status), _seconds(answer.headers.get("Retry-After"))
+
+    def _request(
+        self, path: str, body: bytes, headers: Mapping[str, str], timeout_s: float
+    ) -> urllib3.BaseHTTPResponse:
+        return self._pool.request(
+            "POST",
+            self.server + path,
+            body=body,
+            headers=headers,
+            redirect=False,
+            preload_content=False,
+            timeout=_timeout(timeout_s),
+        )
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        from urllib3 import exceptions
+
+        try:
+            yield
+        # ValueError: http.client refuses a host name or header in so many ways.
+        except (exceptions.HTTPError, OSError, http.client.HTTPException, ValueError) as exc:
+            # Not `from exc`, whose text may hold what was sent.
+            raise SendError(f"no answer from {self.server}: {describe_failure(exc)}") from None
 
 
 def is_loopback(host: str) -> bool:
@@ -156,24 +262,43 @@ def _checked(server: str) -> tuple[str, bool]:
         host, _ = parts.hostname, parts.port
     except ValueError as exc:
         raise ConfigError(f"server {shown!r} is no URL; give http(s)://HOST:PORT") from exc
-    if parts.scheme not in {"http", "https"} or not host or not _fits_a_header(host):
+    if parts.scheme not in {"http", "https"} or not host or not fits_a_header(host):
         raise ConfigError(f"server {shown!r} is no URL; give http(s)://HOST:PORT")
     if parts.username is not None:
         raise ConfigError(f"server {shown!r} was given with a user; give the token apart from it")
     return host, parts.scheme == "https"
 
 
-def _fits_a_header(text: str) -> bool:
+def fits_a_header(text: str) -> bool:
+    """Return whether a text may stand in a header: visible ASCII alone."""
     return all("!" <= char <= "~" for char in text)
 
 
-def _timeout(timeout_s: float | None) -> urllib3.Timeout:
+def _gzipped(pieces: Sequence[bytes]) -> bytes:
+    packer = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
+    # In one piece: each call lets go of the GIL, and a busy application gives it back 5 ms later.
+    return packer.compress(b"".join(pieces)) + packer.flush()
+
+
+def _read_to_end(answer: urllib3.BaseHTTPResponse, deadline: float) -> bool:
+    """Read a body nobody needs, for its connection to be used again; False when not worth it."""
+    read = getattr(answer, "read1", None)  # not in urllib3 2.0, where a slow body could hold us
+    if read is None:
+        return answer.headers.get("Content-Length") == "0" and not answer.read()
+    total = 0
+    while total < _MAX_ANSWER_BYTES and time.monotonic() < deadline:
+        piece = read(4096)
+        if not piece:
+            return True
+        total += len(piece)
+    return False
+
+
+def _timeout(timeout_s: float) -> urllib3.Timeout:
     import urllib3
 
-    limit_s = READ_TIMEOUT_S if timeout_s is None else max(timeout_s, _SHORTEST_TIMEOUT_S)
-    return urllib3.Timeout(
-        connect=min(CONNECT_TIMEOUT_S, limit_s), read=min(READ_TIMEOUT_S, limit_s), total=limit_s
-    )
+    limit_s = max(timeout_s, _SHORTEST_TIMEOUT_S)
+    return urllib3.Timeout(connect=min(CONNECT_TIMEOUT_S, limit_s), read=limit_s, total=limit_s)
 
 
 def _seconds(header: str | None) -> float | None:

@@ -3,6 +3,7 @@
 from wf_instrument.backends.wavefront import histogram_granularity
 from wf_instrument.backends.wavefront.client import WavefrontClient
 from wf_instrument.backends.wavefront.client_factory import WavefrontClientFactory
+from wf_instrument.backends.wavefront.csp import CspApiToken, CspOAuthApp, CspTokenSource
 from wf_instrument.backends.wavefront.direct_client import WavefrontDirectClient
 from wf_instrument.backends.wavefront.event_lines import event_to_json, event_to_line_data
 from wf_instrument.backends.wavefront.heartbeater import HeartbeaterService
@@ -23,6 +24,9 @@ from wf_instrument.backends.wavefront.span_lines import (
 from wf_instrument.backends.wavefront.span_reporter import WavefrontSpanReporter
 
 __all__ = [
+    "CspApiToken",
+    "CspOAuthApp",
+    "CspTokenSource",
     "HeartbeaterService",
     "WavefrontClient",
     "WavefrontClientFactory",

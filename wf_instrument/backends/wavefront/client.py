@@ -7,28 +7,38 @@ from __future__ import annotations
 
 import queue
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, TypedDict, get_args
 
+from wf_instrument.backends.wavefront.client_constants import ClientConstants
+from wf_instrument.backends.wavefront.client_metrics import ClientMetrics, auth_type_of
 from wf_instrument.backends.wavefront.event_lines import event_to_json, event_to_line_data
+from wf_instrument.backends.wavefront.limits import ValidationMode, Validator
 from wf_instrument.backends.wavefront.lines import histogram_to_line_data, metric_to_line_data
 from wf_instrument.backends.wavefront.span_lines import (
     span_log_to_line_data,
     tracing_span_to_line_data,
 )
 from wf_instrument.backends.wavefront.text import is_blank
-from wf_instrument.errors import QueueFullError
+from wf_instrument.backends.wavefront.texts import Texts
+from wf_instrument.errors import ConfigError, QueueFullError
 from wf_instrument.identity import default_source
 from wf_instrument.metrics.delta_counter import DELTA_PREFIXES
 from wf_instrument.sender.batch_sender import BatchSender
+from wf_instrument.sender.limits import SenderLimits
+from wf_instrument.sender.spool import DEFAULT_MAX_BYTES, Spool, destination_name
 from wf_instrument.sender.transport import HttpTransport
 
 if TYPE_CHECKING:
     import uuid
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from wf_instrument.sender.batch import Batch
+    from wf_instrument.sender.transport import TokenSource
     from wf_instrument.tracing.span_data import SpanLog
 
-__all__ = ["WavefrontClient"]
+__all__ = ["ClientOptions", "OnFull", "WavefrontClient"]
 
 #: Kind to the `f=` of `/report`. Source: Wavefront SDK, `WAVEFRONT_*_FORMAT`.
 FORMATS: Final = {
@@ -38,52 +48,104 @@ FORMATS: Final = {
     "span_logs": "spanLogs",
     "events": "event",
 }
-REPORT_END_POINT: Final = "/report"
-EVENT_END_POINT: Final = "/api/v2/event"
 CLOSE_TIMEOUT_S: Final = 5.0
+_SHORTEST_INTERVAL_S: Final = 0.01
+
+#: What a full buffer means for the caller.
+OnFull = Literal["refuse", "block"]
 
 
-class WavefrontClient:
+class ClientOptions(TypedDict, total=False):
+    """What `WavefrontClient` takes by name alone; see there."""
+
+    validation: ValidationMode
+    on_full: OnFull
+    block_timeout_s: float
+    spool_dir: str | Path | None
+    spool_bytes: int
+    ca_file: str | None
+    allow_insecure: bool
+
+
+class WavefrontClient(ClientConstants):
     """Sends metrics, histograms, spans and events.
 
     Args:
         server: `http://proxy:2878` or `https://cluster`.
-        token: API token for direct ingestion; None or empty for a proxy.
+        token: API token for direct ingestion, or what gives one, a `CspTokenSource` for example;
+            None or empty for a proxy.
         max_queue_size: Data of one kind that may wait; further ones are refused.
         batch_size: Data of one request.
         flush_interval_seconds: Seconds between two deliveries.
-        enable_internal_metrics: Kept for programs of the Wavefront SDK.
+        enable_internal_metrics: Whether the client reports on itself, as `~sdk.python.core.sender`.
         queue_impl: Kept for programs of the Wavefront SDK; the client's own buffers are used.
+        validation: What to do about data beyond the service's limits: `off`, `warn`, `truncate`
+            or `strict`, which raises ValueError.
+        on_full: `refuse` the newest datum when the buffer is full, or `block` the caller.
+        block_timeout_s: How long a caller is blocked before the datum is refused after all.
+        spool_dir: Folder for batches that cannot be delivered; without one they wait in memory.
+        spool_bytes: How large one kind's spool may become; then its oldest batches go.
+        ca_file: Certificates to trust, in place of the system's.
+        allow_insecure: Whether a token may travel over plain HTTP to another machine.
 
     Raises:
-        ConfigError: A token would travel over plain HTTP to another machine.
+        ConfigError: An argument cannot be used; see `HttpTransport` and `Spool`.
     """
 
     def __init__(
         self,
         server: str,
-        token: str | None = None,
+        token: str | TokenSource | None = None,
         max_queue_size: int = 50_000,
         batch_size: int = 10_000,
         flush_interval_seconds: float = 5,
         enable_internal_metrics: bool = True,
         queue_impl: type = queue.Queue,
+        *,
+        validation: ValidationMode = "truncate",
+        on_full: OnFull = "refuse",
+        block_timeout_s: float = 60.0,
+        spool_dir: str | Path | None = None,
+        spool_bytes: int = DEFAULT_MAX_BYTES,
+        ca_file: str | None = None,
+        allow_insecure: bool = False,
     ) -> None:
+        if on_full not in get_args(OnFull):
+            raise ConfigError(f"on_full is {on_full!r}; give one of {', '.join(get_args(OnFull))}")
+        for name, number in (("max_queue_size", max_queue_size), ("batch_size", batch_size)):
+            if not number >= 1:
+                raise ConfigError(f"{name} is {number!r}; give 1 or more")
         self.server = server
         self.default_source = default_source()
         self.enable_internal_metrics = enable_internal_metrics
-        self._transport = HttpTransport(server, token or None)
+        metrics = ClientMetrics(self, auth_type_of(token)) if enable_internal_metrics else None
+        self._transport = HttpTransport(
+            server, token or None, ca_file=ca_file, allow_insecure=allow_insecure
+        )
         self._is_direct = bool(token)
+        self._texts = Texts(Validator(validation))
         self.sender = BatchSender(
             "wavefront",
             FORMATS,
             self._deliver,
-            queue_size=max_queue_size,
-            batch_size=batch_size,
-            flush_interval_s=flush_interval_seconds,
+            SenderLimits(
+                queue_size=max_queue_size,
+                batch_size=min(batch_size, max_queue_size),
+                flush_interval_s=max(flush_interval_seconds, _SHORTEST_INTERVAL_S),
+                block_s=block_timeout_s if on_full == "block" else 0.0,
+            ),
+            on_round=None if metrics is None else metrics.on_round,
             # The service takes one event a request; a proxy takes lines.
             batch_sizes={"events": 1} if self._is_direct else None,
+            spool=None
+            if spool_dir is None
+            else partial(Spool, Path(spool_dir), destination_name(server), max_bytes=spool_bytes),
         )
+
+    @property
+    def validation_violations(self) -> dict[str, int]:
+        """How often each of the service's limits was broken."""
+        return dict(self._texts.validator.violations)
 
     def __repr__(self) -> str:
         return f"WavefrontClient({self._transport.server!r})"
@@ -102,9 +164,16 @@ class WavefrontClient:
             ValueError: See `metric_to_line_data`.
             QueueFullError: The buffer is full; also a `queue.Full`.
         """
-        with self._counting_invalid("points"):
-            line = metric_to_line_data(name, value, timestamp, source, tags, self.default_source)
-        self._put("points", line)
+        # Not the context manager of the others, which costs as much as the line itself.
+        try:
+            line = metric_to_line_data(
+                name, value, timestamp, source, tags, self.default_source, self._texts
+            )
+        except ValueError:
+            self.sender.count_invalid("points")
+            raise
+        if not self.sender.put("points", line):
+            raise self._full("points")
 
     def send_delta_counter(
         self,
@@ -142,6 +211,7 @@ class WavefrontClient:
                 source,
                 tags,
                 self.default_source,
+                self._texts,
             )
         self._put("histograms", line)
 
@@ -172,6 +242,7 @@ class WavefrontClient:
                 tags,
                 span_logs,
                 self.default_source,
+                self._texts,
             )
         self._put("spans", line)
         if span_logs:
@@ -255,19 +326,22 @@ class WavefrontClient:
 
     def _put(self, kind: str, line: str) -> None:
         if not self.sender.put(kind, line):
-            state = "the client is closed" if self.sender.is_closed else f"buffer of {kind} is full"
-            raise QueueFullError(f"{state}; the newest datum was dropped")
+            raise self._full(kind)
 
-    def _deliver(self, kind: str, lines: Sequence[str], timeout_s: float | None) -> None:
-        # "replace": a ready line of the caller's may hold what has no UTF-8.
-        body = "".join(lines).encode("utf-8", "replace")
+    def _full(self, kind: str) -> QueueFullError:
+        state = "the client is closed" if self.sender.is_closed else f"buffer of {kind} is full"
+        return QueueFullError(f"{state}; the newest datum was dropped")
+
+    def _deliver(self, kind: str, batch: Batch, timeout_s: float | None) -> None:
         if kind == "events" and self._is_direct:
             headers = {"Content-Type": "application/json"}
-            self._transport.post(EVENT_END_POINT, body, headers, timeout_s, compress=False)
+            self._transport.post(
+                self.EVENT_END_POINT, batch.pieces, headers, timeout_s, compress=False
+            )
         else:
-            path = f"{REPORT_END_POINT}?f={FORMATS[kind]}"
+            path = f"{self.REPORT_END_POINT}?f={FORMATS[kind]}"
             headers = {"Content-Type": "application/octet-stream"}
-            self._transport.post(path, body, headers, timeout_s)
+            self._transport.post(path, batch.pieces, headers, timeout_s)
 
 
 def _ended(lines: Sequence[str]) -> list[str]:

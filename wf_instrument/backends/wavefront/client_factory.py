@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import queue
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from wf_instrument.backends.wavefront.client import WavefrontClient
+from wf_instrument.backends.wavefront.csp import CspTokenSource, csp_credentials
 from wf_instrument.backends.wavefront.multi_client import WavefrontMultiClient
 from wf_instrument.errors import ConfigError
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from wf_instrument.backends.wavefront.client import ClientOptions
+    from wf_instrument.sender.transport import TokenSource
 
 __all__ = ["WavefrontClientFactory"]
 
@@ -38,24 +45,47 @@ class WavefrontClientFactory:
         flush_interval_seconds: float = 5,
         enable_internal_metrics: bool = True,
         queue_impl: type = queue.Queue,
+        csp_base_url: str | None = None,
+        csp_api_token: str | None = None,
+        csp_app_id: str | None = None,
+        csp_app_secret: str | None = None,
+        csp_org_id: str | None = None,
+        **options: Unpack[ClientOptions],
     ) -> None:
         """Make one more client.
 
         Args:
             url: `proxy://HOST:PORT` or `http://HOST:PORT` for a proxy (port 2878 when absent),
-                `https://TOKEN@HOST` for direct ingestion.
+                `https://TOKEN@HOST` for direct ingestion, `https://HOST` with one of the CSP
+                credentials below.
             max_queue_size: As for `WavefrontClient`, like all that follow.
             batch_size: See there.
             flush_interval_seconds: See there.
             enable_internal_metrics: See there.
             queue_impl: See there.
+            csp_base_url: URL of the CSP console; `https://console.cloud.vmware.com` when missing.
+            csp_api_token: API token of a CSP user.
+            csp_app_id: Id of a CSP server-to-server OAuth app, together with its secret.
+            csp_app_secret: Its secret.
+            csp_org_id: The organization, if the app needs one.
+            options: As for `WavefrontClient`, by name.
 
         Raises:
-            ConfigError: The URL is none of these, or of a server that has a client already.
+            ConfigError: The URL is none of these, or of a server that has a client already; the
+                CSP credentials are incomplete, or given for a proxy.
         """
-        server, token = self.get_server_info_from_endpoint(url)
+        credentials = csp_credentials(csp_api_token, csp_app_id, csp_app_secret, csp_org_id)
+        token: str | TokenSource | None
+        server, token = self._server_and_token(url, has_credentials=credentials is not None)
         if self.existing_client(server):
             raise ConfigError(f"server {server!r} has a client already; add each server once")
+        if credentials is not None:
+            token = CspTokenSource(
+                credentials,
+                csp_base_url,
+                ca_file=options.get("ca_file"),
+                allow_insecure=options.get("allow_insecure", False),
+            )
         self.clients.append(
             WavefrontClient(
                 server,
@@ -65,6 +95,7 @@ class WavefrontClientFactory:
                 flush_interval_seconds,
                 enable_internal_metrics,
                 queue_impl,
+                **options,
             )
         )
 
@@ -88,6 +119,10 @@ class WavefrontClientFactory:
         Raises:
             ConfigError: See `add_client`.
         """
+        return cls._server_and_token(url, has_credentials=False)
+
+    @classmethod
+    def _server_and_token(cls, url: str, *, has_credentials: bool) -> tuple[str, str | None]:
         shown = url.rpartition("@")[2]  # what stands before may be a token
         try:
             parts = urlsplit(url)
@@ -109,9 +144,14 @@ class WavefrontClientFactory:
                     f"client URL {shown!r} gives a token to a proxy, which takes none; "
                     "write https://TOKEN@HOST for direct ingestion"
                 )
+            if has_credentials:
+                raise ConfigError(
+                    f"client URL {shown!r} is a proxy's, which takes no CSP credentials; "
+                    "write https://HOST for direct ingestion"
+                )
             return f"http://{host}:{DEFAULT_PROXY_PORT if port is None else port}", None
         server = f"https://{host}" + ("" if port is None else f":{port}")
-        return server, _token(parts, shown)
+        return server, None if has_credentials else _token(parts, shown)
 
 
 def _token(parts: SplitResult, shown: str) -> str:

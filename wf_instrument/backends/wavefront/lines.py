@@ -6,18 +6,21 @@ Source:
 
 from __future__ import annotations
 
-import math
+import sys
 from typing import TYPE_CHECKING, Final
 
 from wf_instrument.backends.wavefront.histogram_granularity import DAY, HOUR, MINUTE
-from wf_instrument.backends.wavefront.text import is_blank, sanitize, sanitize_value
+from wf_instrument.backends.wavefront.texts import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["histogram_to_line_data", "metric_to_line_data", "tags_to_text", "whole"]
+    from wf_instrument.backends.wavefront.texts import Texts
+
+__all__ = ["histogram_to_line_data", "metric_to_line_data", "whole"]
 
 _GRANULARITIES: Final = frozenset({MINUTE, HOUR, DAY})
+_LARGEST: Final = sys.float_info.max
 
 
 def metric_to_line_data(
@@ -26,7 +29,8 @@ def metric_to_line_data(
     timestamp: int | None,
     source: str | None,
     tags: Mapping[str, str] | None,
-    default_source: str,
+    default_source: str = "",
+    texts: Texts = PLAIN,
 ) -> str:
     """Return the line of one point, its newline included.
 
@@ -37,16 +41,27 @@ def metric_to_line_data(
         source: Who reports; `default_source` when blank.
         tags: Point tags.
         default_source: In place of a blank source.
+        texts: Makes the texts, and holds them against limits.
 
     Raises:
-        ValueError: Name, a tag's key or its value is blank; the value is no finite number.
+        ValueError: Name, a tag's key or its value is blank, or beyond a strict limit; the value
+            is no finite number.
     """
-    if is_blank(name):
-        raise ValueError(f"metric name is {name!r}; it must not be blank")
-    number = _finite(name, value)
-    when = "" if timestamp is None else f" {whole(name, timestamp)}"
-    who = sanitize_value(default_source if is_blank(source) else str(source))
-    return f"{sanitize(name)} {number}{when} source={who}{tags_to_text(name, tags)}\n"
+    # The tables are looked up here: this is the way of every point.
+    quoted = texts.metric_names.get(name) if type(name) is str else None
+    if quoted is None:
+        quoted = texts.metric_name(name)
+    number = value if type(value) is float else _number(name, value)
+    if not -_LARGEST <= number <= _LARGEST:
+        raise ValueError(f"{name!r} has the value {number}; give a finite number")
+    who = texts.sources.get(source) if type(source) is str else None
+    if who is None:
+        who = texts.source(source, default_source)
+    rest = texts.tags(name, tags) if tags else ""
+    if timestamp is None:
+        return f"{quoted} {number!r} source={who}{rest}\n"
+    when = timestamp if type(timestamp) is int else whole(name, timestamp)
+    return f"{quoted} {number!r} {when} source={who}{rest}\n"
 
 
 def histogram_to_line_data(
@@ -56,7 +71,8 @@ def histogram_to_line_data(
     timestamp: int | None,
     source: str | None,
     tags: Mapping[str, str] | None,
-    default_source: str,
+    default_source: str = "",
+    texts: Texts = PLAIN,
 ) -> str:
     """Return the lines of one distribution, one for each granularity.
 
@@ -68,13 +84,13 @@ def histogram_to_line_data(
         source: Who reports; `default_source` when blank.
         tags: Point tags.
         default_source: In place of a blank source.
+        texts: Makes the texts, and holds them against limits.
 
     Raises:
-        ValueError: Name, a tag's key or its value is blank; there is no centroid or no
-            granularity, or one that is none.
+        ValueError: Name, a tag's key or its value is blank, or beyond a strict limit; there is no
+            centroid or no granularity, or one that is none.
     """
-    if is_blank(name):
-        raise ValueError(f"histogram name is {name!r}; it must not be blank")
+    quoted = texts.histogram_name(name)
     granularities = sorted(set(histogram_granularities or ()))
     if not granularities:
         raise ValueError(f"histogram {name!r} has no granularity; give MINUTE, HOUR or DAY")
@@ -88,27 +104,9 @@ def histogram_to_line_data(
     pairs = "".join(
         f" #{_positive(name, count)} {_finite(name, mean)}" for mean, count in centroids
     )
-    who = sanitize_value(default_source if is_blank(source) else str(source))
-    rest = f"{when}{pairs} {sanitize(name)} source={who}{tags_to_text(name, tags)}\n"
+    who = texts.source(source, default_source)
+    rest = f"{when}{pairs} {quoted} source={who}{texts.tags(name, tags) if tags else ''}\n"
     return "".join(granularity + rest for granularity in granularities)
-
-
-def tags_to_text(name: str, tags: Mapping[str, str] | None) -> str:
-    """Return point tags as they end a line, each led by a space.
-
-    Raises:
-        ValueError: A key or a value is blank; `name` says whose.
-    """
-    if not tags:
-        return ""
-    parts = []
-    for key, value in tags.items():
-        if is_blank(key):
-            raise ValueError(f"{name!r} has a tag without a key, its value is {value!r}")
-        if value is None or is_blank(str(value)):
-            raise ValueError(f"tag {key!r} of {name!r} is {value!r}; it must not be blank")
-        parts.append(f" {sanitize(key)}={sanitize_value(str(value))}")
-    return "".join(parts)
 
 
 def whole(name: str, number: float) -> int:
@@ -131,10 +129,14 @@ def _positive(name: str, number: int) -> int:
 
 
 def _finite(name: str, number: float) -> float:
-    try:
-        value = float(number)
-    except (TypeError, ValueError, OverflowError) as exc:
-        raise ValueError(f"{name!r} has the value {number!r}; give a number") from exc
-    if not math.isfinite(value):
+    value = _number(name, number)
+    if not -_LARGEST <= value <= _LARGEST:
         raise ValueError(f"{name!r} has the value {value}; give a finite number")
     return value
+
+
+def _number(name: str, number: float) -> float:
+    try:
+        return float(number)
+    except (TypeError, ValueError, OverflowError) as exc:
+        raise ValueError(f"{name!r} has the value {number!r}; give a number") from exc

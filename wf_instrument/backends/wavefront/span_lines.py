@@ -11,11 +11,12 @@ import uuid
 from typing import TYPE_CHECKING, Final
 
 from wf_instrument.backends.wavefront.lines import whole
-from wf_instrument.backends.wavefront.text import is_blank, sanitize, sanitize_value
+from wf_instrument.backends.wavefront.texts import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from wf_instrument.backends.wavefront.texts import Texts
     from wf_instrument.tracing.span_data import SpanLog
 
 __all__ = ["SPAN_LOG_KEY", "span_log_to_line_data", "tracing_span_to_line_data"]
@@ -35,30 +36,24 @@ def tracing_span_to_line_data(
     follows_from: Iterable[uuid.UUID] | None,
     tags: Iterable[tuple[str, str]] | None,
     span_logs: Sequence[SpanLog] | None,
-    default_source: str,
+    default_source: str = "",
+    texts: Texts = PLAIN,
 ) -> str:
     """Return the line of one span, its newline included; `tags` is not changed.
 
     Raises:
-        ValueError: Name, a tag's key or its value is blank, or an id is no UUID.
+        ValueError: Name, a tag's key or its value is blank or beyond a strict limit, or an id is
+            no UUID.
     """
-    if is_blank(name):
-        raise ValueError(f"span name is {name!r}; it must not be blank")
-    who = sanitize_value(default_source if is_blank(source) else str(source))
-    parts = [sanitize_value(name), f"source={who}"]
+    parts = [texts.span_name(name), f"source={texts.source(source, default_source)}"]
     parts += [f"traceId={_id(trace_id)}", f"spanId={_id(span_id)}"]
     parts += [f"parent={_id(parent)}" for parent in parents or ()]
     parts += [f"followsFrom={_id(other)}" for other in follows_from or ()]
-    pairs = [(key, value) for key, value in tags or ()]
+    pairs = [(key, value if value is None else str(value)) for key, value in tags or ()]
     if span_logs:
         pairs.append((SPAN_LOG_KEY, "true"))
     # A pair that stands twice is written once, where it stood first.
-    for key, value in dict.fromkeys(pairs):
-        if is_blank(key):
-            raise ValueError(f"span {name!r} has a tag without a key, its value is {value!r}")
-        if value is None or is_blank(str(value)):
-            raise ValueError(f"tag {key!r} of span {name!r} is {value!r}; it must not be blank")
-        parts.append(f"{sanitize(key)}={sanitize_value(str(value))}")
+    parts += texts.span_tags(name, list(dict.fromkeys(pairs)), wanted=1 if span_logs else 0)
     start, duration = whole(name, start_millis), whole(name, duration_millis)
     return f"{' '.join(parts)} {start} {duration}\n"
 

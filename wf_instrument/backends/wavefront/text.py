@@ -5,7 +5,17 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["is_blank", "sanitize", "sanitize_internal", "sanitize_value", "sanitize_without_quotes"]
+__all__ = [
+    "clean_name",
+    "clean_value",
+    "in_quotes",
+    "is_blank",
+    "quoted_value",
+    "sanitize",
+    "sanitize_internal",
+    "sanitize_value",
+    "sanitize_without_quotes",
+]
 
 #: What may stand in a name. Source: Wavefront data format, "Metric names".
 _NOT_IN_NAME: Final = re.compile(r"[^a-zA-Z0-9,\-._]")
@@ -22,8 +32,8 @@ def is_blank(text: object) -> bool:
     return text is None or not str(text).strip()
 
 
-def sanitize_internal(string: str, add_quotes: bool) -> str:
-    """Return a name with `-` for what may not stand in it, in quotes if wanted.
+def clean_name(string: object) -> str:
+    """Return a metric name or tag key with `-` for what may not stand in it.
 
     The first character may be `~` or a delta, the second `~` after a delta.
     """
@@ -33,35 +43,57 @@ def sanitize_internal(string: str, add_quotes: bool) -> str:
         lead, rest = rest[0], rest[1:]
     if rest[:1] == "~":
         lead, rest = lead + "~", rest[1:]
-    clean = lead + _NOT_IN_NAME.sub("-", rest)
-    return f'"{clean}"' if add_quotes else clean
+    return lead + _NOT_IN_NAME.sub("-", rest)
 
 
-def sanitize(string: str) -> str:
-    """Return a metric name or tag key, clean and in quotes."""
-    return sanitize_internal(string, add_quotes=True)
+def clean_value(string: object) -> str:
+    r"""Return a source, tag value or span name on one line.
 
-
-def sanitize_without_quotes(string: str) -> str:
-    """Return a metric name or tag key, clean."""
-    return sanitize_internal(string, add_quotes=False)
-
-
-def sanitize_value(string: str) -> str:
-    r"""Return a source, tag value or span name in quotes.
-
-    Surrounding white space goes, `"` becomes `\"`, a newline the two characters `\n`; any other
-    control character, and every other separator of lines, becomes `-`. Backslashes in front of
-    a quote, the closing one too, are doubled where they would take away or lend it an escape.
+    Surrounding white space goes, a newline becomes the two characters `\n`; any other control
+    character, and every other separator of lines, becomes `-`.
     """
     clean = _SURROGATE.sub("\ufffd", str(string).strip()).replace("\n", "\\n")
-    clean = _CONTROL.sub("-", clean)
+    return _CONTROL.sub("-", clean)
+
+
+def quoted_value(clean: str) -> str:
+    r"""Return what `clean_value` returned in quotes.
+
+    `"` becomes `\"`. Backslashes in front of a quote, the closing one too, are doubled where they
+    would take away or lend it an escape.
+    """
     if "\\" in clean:
         clean = _BACKSLASHES_BEFORE_QUOTE.sub(r"\1\1", clean)
         if _ends_in_open_escape(clean):
             clean += "\\"
     clean = clean.replace('"', '\\"')
-    return f'"{clean}"'
+    return in_quotes(clean)
+
+
+def in_quotes(text: str) -> str:
+    """Return a text in double quotes, as it is."""
+    return f'"{text}"'
+
+
+def sanitize_internal(string: str, add_quotes: bool) -> str:
+    """Return a metric name or tag key, clean, in quotes if wanted."""
+    clean = clean_name(string)
+    return in_quotes(clean) if add_quotes else clean
+
+
+def sanitize(string: str) -> str:
+    """Return a metric name or tag key, clean and in quotes."""
+    return in_quotes(clean_name(string))
+
+
+def sanitize_without_quotes(string: str) -> str:
+    """Return a metric name or tag key, clean."""
+    return clean_name(string)
+
+
+def sanitize_value(string: str) -> str:
+    """Return a source, tag value or span name, clean and in quotes."""
+    return quoted_value(clean_value(string))
 
 
 def _ends_in_open_escape(text: str) -> bool:

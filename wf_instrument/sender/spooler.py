@@ -1,0 +1,132 @@
+"""The thread that writes to disk what cannot be delivered, while the worker keeps trying.
+
+Threads: `wf-instrument-<name>-spool`, started with the worker of a sender that has spools.
+Locks: that of the lanes, never while writing.
+Fork: made anew in the child, which starts its own.
+Loss: what cannot be written keeps its place in memory; the oldest that a full spool lost for the
+    newest are counted as dropped.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+from wf_instrument.guard import RateLimitedLog
+
+if TYPE_CHECKING:
+    from wf_instrument.sender.batch import Batch
+    from wf_instrument.sender.lane import Lane
+    from wf_instrument.sender.lanes import Lanes
+
+__all__ = ["Spooler"]
+
+log = logging.getLogger(__name__)
+
+#: Before the next try to write to a disk that is full, or gone.
+_PAUSE_S: Final = 1.0
+
+
+class Spooler:
+    """Moves data from memory to the spools of one sender.
+
+    Args:
+        name: For log lines and the thread's name.
+        lanes: The sender's.
+        flush_interval_s: Seconds that data of a failing lane may stay in memory.
+    """
+
+    def __init__(self, name: str, lanes: Lanes, flush_interval_s: float) -> None:
+        self.name = name
+        self._lanes = lanes
+        self._flush_interval_s = flush_interval_s
+        self._thread: threading.Thread | None = None
+        self._log = RateLimitedLog(log)
+
+    def start(self) -> None:
+        """Start the thread, once. Raises RuntimeError when no thread can start any more."""
+        if self._thread is None:
+            thread = threading.Thread(
+                target=self._run, name=f"wf-instrument-{self.name}-spool", daemon=True
+            )
+            thread.start()
+            self._thread = thread
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for the thread to end, once the lanes are closed."""
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout_s)
+
+    def rescue(self, lane: Lane) -> int:
+        """Spool all that waits of a kind; return how many data could not be, and are dropped."""
+        lost = 0
+        while True:
+            with self._lanes.lock:
+                batch = lane.rescue()
+            if not batch.count:
+                return lost
+            if lane.spool is None or not self._write(lane, batch):
+                lost += batch.count
+                with self._lanes.lock:
+                    lane.counts.dropped += batch.count
+
+    def _run(self) -> None:
+        lanes = self._lanes
+        while True:
+            with lanes.state:
+                lane = self._wait()
+                if lane is None:
+                    return
+                batch = lane.buffer.take()
+            is_written = self._write(lane, batch)
+            with lanes.state:
+                if is_written:
+                    lane.buffer.settle(batch)
+                    lane.spool_at_s = time.monotonic() + self._flush_interval_s
+                    lanes.state.notify_all()
+                else:
+                    lane.buffer.put_back(batch)
+                    lanes.state.wait_for(lambda: lanes.is_closed, _PAUSE_S)
+
+    def _wait(self) -> Lane | None:
+        """Caller holds the lock. Return the lane that needs spooling, None when it is over."""
+        lanes = self._lanes
+        while not lanes.is_closed:
+            now_s = time.monotonic()
+            for lane in lanes:
+                if lane.needs_spooling(now_s):
+                    return lane
+            waiting = [x.spool_at_s for x in lanes if x.failures and x.buffer.has_more]
+            lanes.state.wait(max(min(waiting) - now_s, 0.01) if waiting else None)
+        return None
+
+    def _write(self, lane: Lane, batch: Batch) -> bool:
+        if lane.spool is None:
+            return False
+        try:
+            lost = lane.spool.add(batch)
+        except OSError as error:
+            self._log.warning(
+                f"write {lane.kind}",
+                "%s: %d %s cannot be spooled: %s",
+                self.name,
+                batch.count,
+                lane.kind,
+                error.strerror,
+            )
+            return False
+        with self._lanes.lock:
+            lane.counts.spooled += batch.count
+            lane.counts.dropped += lost
+            lane.has_spooled = True
+        if lost:
+            self._log.warning(
+                f"full {lane.kind}",
+                "%s: the spool is full, the oldest %d %s were dropped",
+                self.name,
+                lost,
+                lane.kind,
+            )
+        return True

@@ -1,0 +1,235 @@
+"""The thread that delivers: takes what is ready, in order, and sees to what comes back.
+
+Threads: `wf-instrument-<name>`; where no thread can start any more, the caller of `flush_here`.
+Locks: that of the lanes, never while on the network or the disk.
+Fork: made anew in the child, which starts its own.
+Loss: see `batch_sender.py`.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+from wf_instrument.guard import RateLimitedLog, caught
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from wf_instrument.errors import SendError
+    from wf_instrument.sender.batch import Batch
+    from wf_instrument.sender.delivery import Delivery, Undelivered
+    from wf_instrument.sender.lane import Flight, Lane
+    from wf_instrument.sender.lanes import Lanes
+    from wf_instrument.sender.spool import ClaimedBatch
+
+__all__ = ["Worker"]
+
+log = logging.getLogger(__name__)
+
+#: After a mistake of ours in the loop itself.
+_PAUSE_S: Final = 1.0
+
+
+class Worker:
+    """Delivers the lanes of one sender.
+
+    Args:
+        lanes: The sender's.
+        delivery: Posts a batch.
+        flush_interval_s: Seconds between two deliveries.
+        on_round: Called once an interval.
+    """
+
+    def __init__(
+        self,
+        lanes: Lanes,
+        delivery: Delivery,
+        flush_interval_s: float,
+        on_round: Callable[[], None] | None = None,
+    ) -> None:
+        self._lanes = lanes
+        self._delivery = delivery
+        self._flush_interval_s = flush_interval_s
+        self._on_round = on_round
+        self._thread: threading.Thread | None = None
+        self._log = RateLimitedLog(log)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the caller is the thread."""
+        return threading.current_thread() is self._thread
+
+    def start(self) -> None:
+        """Start the thread. Raises RuntimeError when no thread can start any more."""
+        thread = threading.Thread(
+            target=self._run, name=f"wf-instrument-{self._delivery.name}", daemon=True
+        )
+        thread.start()
+        self._thread = thread
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for the thread to end, once the lanes are closed."""
+        if self._thread is not None and not self.is_here:
+            self._thread.join(timeout_s)
+
+    def flush_here(
+        self, goals: Mapping[str, int], limits: Mapping[str, int], deadline: float
+    ) -> None:
+        """Flush in the caller's thread; see `Lanes.is_flushed`."""
+        while True:
+            self._deliver_ready(is_forced=True, is_due=True, deadline=deadline)
+            with self._lanes.state:
+                now_s = time.monotonic()
+                if self._lanes.is_flushed(goals, limits) or now_s >= deadline:
+                    return
+                self._lanes.state.wait(max(0.0, min(self._next_try_s(), deadline) - now_s))
+
+    def _run(self) -> None:
+        lanes = self._lanes
+        next_round_s = time.monotonic() + self._flush_interval_s
+        while True:
+            with lanes.state:
+                self._wait(next_round_s)
+                if lanes.is_closed:
+                    return
+                is_forced, lanes.is_flush_wanted = lanes.is_flush_wanted, False
+                lanes.is_roused = False
+            is_due = is_forced or time.monotonic() >= next_round_s
+            if is_due:
+                next_round_s = time.monotonic() + self._flush_interval_s
+            try:
+                if is_due:
+                    lanes.look_into_spools()
+                    if self._on_round is not None:
+                        self._on_round()
+                self._deliver_ready(is_forced=is_forced, is_due=is_due, deadline=None)
+            except Exception as error:  # noqa: BLE001 - a mistake of ours must not stop the worker
+                caught(f"sender {self._delivery.name}", error)
+                with lanes.state:
+                    lanes.state.wait_for(lambda: lanes.is_closed, _PAUSE_S)
+
+    def _wait(self, next_round_s: float) -> None:
+        """Caller holds the lock. Return when it is time, or when a batch is full."""
+        lanes = self._lanes
+        while not (
+            lanes.is_closed or lanes.is_flush_wanted or any(lane.is_pressed for lane in lanes)
+        ):
+            rest_s = min(next_round_s, self._next_try_s()) - time.monotonic()
+            if rest_s <= 0:
+                return
+            lanes.is_roused = False
+            lanes.state.wait(rest_s)
+
+    def _next_try_s(self) -> float:
+        """Caller holds the lock. Return the monotonic time of the next try after a failure."""
+        return min(
+            (lane.not_before_s for lane in self._lanes if lane.is_retrying), default=math.inf
+        )
+
+    def _deliver_ready(self, *, is_forced: bool, is_due: bool, deadline: float | None) -> None:
+        """Deliver the kinds whose turn it is, each until what waited at first has left."""
+        for lane in self._lanes:
+            goal = lane.buffer.accepted
+            error: SendError | None = None
+            while error is None:
+                with self._lanes.lock:
+                    is_late = deadline is not None and time.monotonic() >= deadline
+                    if self._lanes.is_closed or is_late:
+                        return
+                    if not lane.is_ready(is_forced=is_forced, is_due=is_due):
+                        break
+                claimed = self._claim(lane)
+                if claimed is not None:
+                    error = self._deliver_claimed(lane, claimed, deadline)
+                    continue
+                with self._lanes.lock:
+                    if lane.buffer.settled >= goal and not lane.is_pressed:
+                        break
+                    batch = lane.take_off()
+                    flight = lane.flight
+                if flight is None:
+                    break
+                error = self._deliver_flight(lane, flight, batch, deadline)
+            if error is not None and error.status is None:
+                is_forced = False  # nobody is there: the others need not run into the same wall
+
+    def _claim(self, lane: Lane) -> ClaimedBatch | None:
+        """Return the oldest batch of the spool, which is older than what is in memory."""
+        if lane.spool is None or not lane.has_spooled:
+            return None
+        claimed = lane.spool.claim()
+        if claimed is None:
+            with self._lanes.state:
+                lane.has_spooled = False
+                self._lanes.state.notify_all()
+        return claimed
+
+    def _deliver_claimed(
+        self, lane: Lane, claimed: ClaimedBatch, deadline: float | None
+    ) -> SendError | None:
+        def on_settled(part: Batch, is_delivered: bool, rest: Batch) -> None:
+            with self._lanes.lock:
+                lane.counts.unspooled += len(part)
+                lane.count_settled(len(part), is_delivered=is_delivered)
+
+        undelivered = self._delivery.run(
+            lane, claimed.batch, deadline, on_settled, self._error_counter(lane)
+        )
+        try:
+            if undelivered is None:
+                claimed.remove()
+            else:
+                claimed.keep(undelivered.rest)
+        except OSError as error:
+            self._log.warning(
+                "spool", "%s: the spool cannot be written: %s", self._delivery.name, error.strerror
+            )
+        return self._note_outcome(lane, undelivered)
+
+    def _deliver_flight(
+        self, lane: Lane, flight: Flight, batch: Batch, deadline: float | None
+    ) -> SendError | None:
+        def on_settled(part: Batch, is_delivered: bool, rest: Batch) -> None:
+            with self._lanes.state:
+                if lane.settle(flight, part, rest):
+                    lane.count_settled(len(part), is_delivered=is_delivered)
+                    self._lanes.state.notify_all()
+
+        undelivered = self._delivery.run(
+            lane, batch, deadline, on_settled, self._error_counter(lane)
+        )
+        with self._lanes.lock:
+            lane.land(flight)
+        return self._note_outcome(lane, undelivered)
+
+    def _note_outcome(self, lane: Lane, undelivered: Undelivered | None) -> SendError | None:
+        with self._lanes.state:
+            if undelivered is None:
+                lane.succeeded()
+            elif undelivered.error.status is None:
+                for other in self._lanes:
+                    if other is lane or not other.is_empty:
+                        other.failed(undelivered.error)
+            else:
+                lane.failed(undelivered.error)
+            self._lanes.state.notify_all()
+        if undelivered is None:
+            return None
+        self._delivery.tell_waiting(lane, undelivered)
+        return undelivered.error
+
+    def _error_counter(self, lane: Lane) -> Callable[[SendError], None]:
+        def count(error: SendError) -> None:
+            with self._lanes.lock:
+                lane.count_error(error)
+
+        return count
