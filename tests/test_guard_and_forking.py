@@ -68,3 +68,18 @@ def test_a_log_handler_that_raises_does_not_reach_the_application() -> None:
     finally:
         logger.removeHandler(handler)
     assert errors_caught["test.handler"] == before + 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
+def test_owners_that_come_and_go_do_not_pile_up_and_those_that_stay_are_reset() -> None:
+    ran: list[int] = []
+    kept = [Owner(lambda: ran.append(1)) for _ in range(300)]
+    for _ in range(3000):
+        Owner(fail)
+    kept += [Owner(lambda: ran.append(2)) for _ in range(300)]
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if ran == [1] * 300 + [2] * 300 else 1)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert len(kept) == 600

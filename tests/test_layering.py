@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import configparser
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,17 @@ def test_foreign_packages_are_imported_where_they_belong() -> None:
         for name in run_time_imports(path):
             root = name.split(".")[0]
             assert part in homes.get(root, {part}), f"{path} imports {root}"
+
+
+def test_every_package_is_installed() -> None:
+    listed = configparser.ConfigParser()
+    listed.read(Path(__file__).parents[1] / "setup.cfg", encoding="utf-8")
+    found = {
+        ".".join(init.parent.relative_to(PACKAGE.parent).parts)
+        for init in PACKAGE.rglob("__init__.py")
+    }
+    names = set(listed["options"]["packages"].split())
+    assert names == found | {"wf_instrument.integrations"}
 
 
 def test_every_module_is_of_a_known_part_and_a_readable_length() -> None:

@@ -1,9 +1,9 @@
 """What a forked child must do to what it inherited.
 
 Threads: any registers; hooks run in the child's only thread, before anything else of the child.
-Locks: `_lock` guards `_resets`. A lock that some thread of the parent held at the fork stays locked
-    for ever in the child, which is why every owner of a lock, a queue or a thread asks to be reset
-    here.
+Locks: `_lock` guards `_resets` and `_sweep_at`. A lock that some thread of the parent held at the
+    fork stays locked for ever in the child, which is why every owner of a lock, a queue or a thread
+    asks to be reset here.
 Fork: the child replaces `_lock` before it runs the hooks.
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +22,10 @@ __all__ = ["reset_after_fork"]
 # Reentrant: making a weak reference may collect garbage whose finalizer registers.
 _lock = threading.RLock()
 _resets: list[weakref.WeakMethod[Callable[[], None]]] = []
+# Those whose object is gone are looked for when the list has doubled, not each time: an application
+# may make thousands of counters.
+_FIRST_SWEEP: Final = 64
+_sweep_at = _FIRST_SWEEP
 
 
 def reset_after_fork(method: Callable[[], None]) -> None:
@@ -30,8 +34,11 @@ def reset_after_fork(method: Callable[[], None]) -> None:
     Hooks run in the order of registration. They must not block or take inherited locks: they
     replace them. One that raises keeps none of the others from running.
     """
+    global _sweep_at
     with _lock:
-        _resets[:] = [reset for reset in _resets if reset() is not None]
+        if len(_resets) >= _sweep_at:
+            _resets[:] = [reset for reset in _resets if reset() is not None]
+            _sweep_at = max(_FIRST_SWEEP, 2 * len(_resets))
         _resets.append(weakref.WeakMethod(method))
 
 

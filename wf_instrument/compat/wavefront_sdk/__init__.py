@@ -1,7 +1,8 @@
-"""`wavefront_sdk`: the sender of Wavefront data; its authentication modules are not here yet."""
+"""`wavefront_sdk`: the sender of Wavefront data."""
 
 from wf_instrument._version import __version__
 from wf_instrument.compat.wavefront_sdk import (
+    auth,
     client,
     client_factory,
     common,
@@ -15,6 +16,7 @@ from wf_instrument.compat.wavefront_sdk.client_factory import WavefrontClientFac
 __all__ = [
     "WavefrontClientFactory",
     "__version__",
+    "auth",
     "client",
     "client_factory",
     "common",
