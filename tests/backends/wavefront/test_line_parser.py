@@ -12,20 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wf_instrument.backends.wavefront.event_lines import event_to_line_data
-from wf_instrument.backends.wavefront.line_parser import (
-    EventLine,
-    HistogramLine,
-    MetricLine,
-    SpanLine,
-    SpanLogLine,
-    parse_line,
-)
+from wf_instrument.backends.wavefront.line_parser import parse_line
 from wf_instrument.backends.wavefront.lines import histogram_to_line_data, metric_to_line_data
 from wf_instrument.backends.wavefront.span_lines import (
     span_log_to_line_data,
     tracing_span_to_line_data,
 )
 from wf_instrument.backends.wavefront.text import clean_name, clean_value
+from wf_instrument.reporting.datum import (
+    EventDatum,
+    HistogramDatum,
+    MetricDatum,
+    SpanDatum,
+    SpanLogDatum,
+)
 from wf_instrument.tracing.span_data import SpanLog
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def test_any_metric_reads_back_or_is_refused(
     if line is None:
         assert not name.strip() or any(not k.strip() or not v.strip() for k, v in tags.items())
         return
-    assert parse_line(line) == MetricLine(
+    assert parse_line(line) == MetricDatum(
         clean_name(name), value, time_s, clean_value(source) or "d", tags_read(tags)
     )
 
@@ -87,7 +87,7 @@ def test_any_histogram_reads_back_or_is_refused(
         lambda: histogram_to_line_data(name, centroids, [granularity], time_s, source, tags, "d")
     )
     if line is not None:
-        assert parse_line(line) == HistogramLine(
+        assert parse_line(line) == HistogramDatum(
             granularity,
             time_s,
             tuple(centroids),
@@ -115,7 +115,7 @@ def test_any_span_reads_back_or_is_refused(
     )
     ids = {"traceId", "spanId", "parent", "followsFrom", "source"}
     if line is not None and not ids & {clean_name(key) for key, _ in tags}:
-        assert parse_line(line) == SpanLine(
+        assert parse_line(line) == SpanDatum(
             clean_value(name),
             clean_value(source) or "d",
             ID,
@@ -134,7 +134,7 @@ def test_any_event_reads_back_or_is_refused(
 ) -> None:
     line = line_or_none(lambda: event_to_line_data(name, 5, 7, source, tags, annotations, "d"))
     if line is not None and not {"host", "tag", ""} & {clean_name(key) for key in annotations}:
-        assert parse_line(line) == EventLine(
+        assert parse_line(line) == EventDatum(
             clean_value(name),
             5,
             7,
@@ -148,7 +148,7 @@ def test_any_event_reads_back_or_is_refused(
 def test_any_span_log_reads_back(fields: dict[str, str], time_us: int) -> None:
     line = span_log_to_line_data(ID, ID, [SpanLog(time_us, tuple(fields.items()))], "the line\n")
     assert len(line.splitlines()) == 1
-    assert parse_line(line) == SpanLogLine(ID, ID, ((time_us, tuple(fields.items())),))
+    assert parse_line(line) == SpanLogDatum(ID, ID, ((time_us, tuple(fields.items())),))
 
 
 @given(st.text())
@@ -162,14 +162,14 @@ def test_any_text_is_read_or_refused_with_a_reason(text: str) -> None:
     [
         (
             "new_york.power.usage 42422 1533529977 source=localhost datacenter=dc1",
-            MetricLine(
+            MetricDatum(
                 "new_york.power.usage", 42422.0, 1533529977, "localhost", (("datacenter", "dc1"),)
             ),
         ),
-        ('"cpu" 1e-3', MetricLine("cpu", 0.001, None, None, ())),
+        ('"cpu" 1e-3', MetricDatum("cpu", 0.001, None, None, ())),
         (
             "!M 1533529977 #20 30 #10 5.1 request.latency source=appServer1 region=us-west",
-            HistogramLine(
+            HistogramDatum(
                 "!M",
                 1533529977,
                 ((30.0, 20), (5.1, 10)),
@@ -180,11 +180,11 @@ def test_any_text_is_read_or_refused_with_a_reason(text: str) -> None:
         ),
         (
             f"getAllUsers source=s traceId={ID} spanId={ID} parent={ID} http.method=GET 15 34",
-            SpanLine("getAllUsers", "s", ID, ID, (ID,), (), (("http.method", "GET"),), 15, 34),
+            SpanDatum("getAllUsers", "s", ID, ID, (ID,), (), (("http.method", "GET"),), 15, 34),
         ),
         (
             '@Event 1592200048 1592201048 "event name" severity="info" host="localhost" tag="env"',
-            EventLine(
+            EventDatum(
                 "event name", 1592200048, 1592201048, "localhost", ("env",), (("severity", "info"),)
             ),
         ),
@@ -227,6 +227,6 @@ def test_what_cannot_be_read_is_told(line: str, reason: str) -> None:
 def test_numbers_survive_to_the_last_bit() -> None:
     for value in (math.pi, -0.0, 5e-324, 1.7976931348623157e308):
         read = parse_line(metric_to_line_data("m", value, None, "s", None))
-        assert isinstance(read, MetricLine)
+        assert isinstance(read, MetricDatum)
         assert math.copysign(1, read.value) == math.copysign(1, value)
         assert read.value == value

@@ -251,6 +251,14 @@ class WavefrontClient(ClientConstants):
                 logs = span_log_to_line_data(trace_id, span_id, span_logs, line)
             self._put("span_logs", logs)
 
+    def send_span_logs(
+        self, trace_id: uuid.UUID, span_id: uuid.UUID, span_logs: Sequence[SpanLog]
+    ) -> None:
+        """Queue the logs of a span that was sent before. Raises as `send_metric`."""
+        with self._counting_invalid("span_logs"):
+            line = span_log_to_line_data(trace_id, span_id, span_logs)
+        self._put("span_logs", line)
+
     def send_event(
         self,
         name: str,
@@ -349,7 +357,8 @@ class WavefrontClient(ClientConstants):
         return QueueFullError(f"{state}; the newest datum was dropped")
 
     def _deliver(self, kind: str, batch: Batch, timeout_s: float | None) -> None:
-        if kind == "events" and self._is_direct:
+        # Ready lines given to `send_event_now` are no JSON; the service takes them as lines.
+        if kind == "events" and self._is_direct and not batch.pieces[0].startswith(b"@Event"):
             headers = {"Content-Type": "application/json"}
             self._transport.post(
                 self.EVENT_END_POINT, batch.pieces, headers, timeout_s, compress=False

@@ -12,21 +12,19 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-__all__ = [
-    "EventLine",
-    "HistogramLine",
-    "MetricLine",
-    "ParsedLine",
-    "SpanLine",
-    "SpanLogLine",
-    "parse_line",
-]
+from wf_instrument.reporting.datum import (
+    Datum,
+    EventDatum,
+    HistogramDatum,
+    MetricDatum,
+    SpanDatum,
+    SpanLogDatum,
+)
 
-Pairs = tuple[tuple[str, str], ...]
+__all__ = ["parse_line"]
 
 _QUOTED: Final = r'"(?:[^"\\]|\\.)*"'
 #: A word, a quoted text, or `key=value` with either on both sides.
@@ -39,71 +37,11 @@ _DECIMAL: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.AS
 _WHOLE: Final = re.compile(r"-?\d{1,18}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class MetricLine:
-    """A point, or the change of a delta counter, whose name begins with a delta."""
-
-    name: str
-    value: float
-    timestamp_s: int | None
-    source: str | None
-    tags: Pairs
-
-
-@dataclass(frozen=True, slots=True)
-class HistogramLine:
-    """A distribution as (mean, count) pairs."""
-
-    granularity: str
-    timestamp_s: int | None
-    centroids: tuple[tuple[float, int], ...]
-    name: str
-    source: str | None
-    tags: Pairs
-
-
-@dataclass(frozen=True, slots=True)
-class SpanLine:
-    """A span; times in milliseconds."""
-
-    name: str
-    source: str | None
-    trace_id: UUID
-    span_id: UUID
-    parents: tuple[UUID, ...]
-    follows_from: tuple[UUID, ...]
-    tags: Pairs
-    start_ms: int
-    duration_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class SpanLogLine:
-    """The logs of a span: (time in microseconds, fields)."""
-
-    trace_id: UUID
-    span_id: UUID
-    logs: tuple[tuple[int, Pairs], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class EventLine:
-    """Something that happened; times in milliseconds."""
-
-    name: str
-    start_ms: int
-    end_ms: int
-    source: str | None
-    tags: tuple[str, ...]
-    annotations: Pairs
-
-
-ParsedLine = MetricLine | HistogramLine | SpanLine | SpanLogLine | EventLine
-
+Tags = tuple[tuple[str, str], ...]
 _Word = tuple[str, str | None]
 
 
-def parse_line(line: str) -> ParsedLine:
+def parse_line(line: str) -> Datum:
     """Read one line of any kind.
 
     Raises:
@@ -152,16 +90,16 @@ def _unquoted(text: str) -> str:
     return _ESCAPED_QUOTES.sub(single, text[1:-1])
 
 
-def _metric(words: list[_Word]) -> MetricLine:
+def _metric(words: list[_Word]) -> MetricDatum:
     if len(words) < 2 or words[0][1] is not None or words[1][1] is not None:
         raise ValueError("a metric line begins with a name and a value")
     name, value = words[0][0], _decimal(words[1][0], "value")
     timestamp_s, rest = _timestamp(words[2:])
     source, tags = _source_and_tags(rest)
-    return MetricLine(_named(name), value, timestamp_s, source, tags)
+    return MetricDatum(_named(name), value, timestamp_s, source, tags)
 
 
-def _histogram(words: list[_Word]) -> HistogramLine:
+def _histogram(words: list[_Word]) -> HistogramDatum:
     timestamp_s, rest = _timestamp(words[1:])
     centroids = []
     while len(rest) >= 2 and rest[0][0].startswith("#") and rest[0][1] is None:
@@ -176,10 +114,10 @@ def _histogram(words: list[_Word]) -> HistogramLine:
         raise ValueError("a histogram line has a name behind its centroids")
     source, tags = _source_and_tags(rest[1:])
     name = _named(rest[0][0])
-    return HistogramLine(words[0][0], timestamp_s, tuple(centroids), name, source, tags)
+    return HistogramDatum(words[0][0], timestamp_s, tuple(centroids), name, source, tags)
 
 
-def _span(words: list[_Word]) -> SpanLine:
+def _span(words: list[_Word]) -> SpanDatum:
     if words[0][1] is not None or len(words) < 3 or {words[-1][1], words[-2][1]} != {None}:
         raise ValueError("a span line begins with a name and ends with start and duration")
     ids: dict[str, list[UUID]] = {"traceId": [], "spanId": [], "parent": [], "followsFrom": []}
@@ -192,7 +130,7 @@ def _span(words: list[_Word]) -> SpanLine:
     if len(ids["traceId"]) != 1 or len(ids["spanId"]) != 1:
         raise ValueError("a span line has one traceId and one spanId")
     source, tags = _source_and_tags(others)
-    return SpanLine(
+    return SpanDatum(
         name=_named(words[0][0]),
         source=source,
         trace_id=ids["traceId"][0],
@@ -205,7 +143,7 @@ def _span(words: list[_Word]) -> SpanLine:
     )
 
 
-def _event(words: list[_Word]) -> EventLine:
+def _event(words: list[_Word]) -> EventDatum:
     if len(words) < 4 or any(value is not None for _, value in words[1:4]):
         raise ValueError("an event line begins with @Event, start, end and a name")
     source = None
@@ -220,10 +158,12 @@ def _event(words: list[_Word]) -> EventLine:
         else:
             annotations.append((key, value))
     start_ms, end_ms = _whole(words[1][0], "start"), _whole(words[2][0], "end")
-    return EventLine(_named(words[3][0]), start_ms, end_ms, source, tuple(tags), tuple(annotations))
+    return EventDatum(
+        _named(words[3][0]), start_ms, end_ms, source, tuple(tags), tuple(annotations)
+    )
 
 
-def _span_log(text: str) -> SpanLogLine:
+def _span_log(text: str) -> SpanLogDatum:
     try:
         data = json.loads(text)
         logs = tuple(
@@ -236,7 +176,7 @@ def _span_log(text: str) -> SpanLogLine:
         trace_id, span_id = str(data["traceId"]), str(data["spanId"])
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as exc:
         raise ValueError("a span log is a JSON object with traceId, spanId and logs") from exc
-    return SpanLogLine(_uuid(trace_id, "traceId"), _uuid(span_id, "spanId"), logs)
+    return SpanLogDatum(_uuid(trace_id, "traceId"), _uuid(span_id, "spanId"), logs)
 
 
 def _timestamp(words: list[_Word]) -> tuple[int | None, list[_Word]]:
@@ -246,7 +186,7 @@ def _timestamp(words: list[_Word]) -> tuple[int | None, list[_Word]]:
     return None, words
 
 
-def _source_and_tags(words: list[_Word]) -> tuple[str | None, Pairs]:
+def _source_and_tags(words: list[_Word]) -> tuple[str | None, Tags]:
     source = None
     tags = []
     for key, value in words:

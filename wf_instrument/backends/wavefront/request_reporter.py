@@ -14,6 +14,7 @@ import threading
 import uuid
 from typing import TYPE_CHECKING, Final
 
+from wf_instrument.backends.wavefront.datum_sender import lost_data, put_datum
 from wf_instrument.backends.wavefront.histogram_granularity import MINUTE
 from wf_instrument.backends.wavefront.text import is_blank, sanitize_without_quotes
 from wf_instrument.errors import QueueFullError
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from wf_instrument.backends.wavefront.client import WavefrontClient
     from wf_instrument.identity import Identity
+    from wf_instrument.reporting.datum import Datum
     from wf_instrument.reporting.snapshot import (
         Point,
         RequestInterval,
@@ -117,6 +119,20 @@ class WavefrontPipelineReporter:
         if not self._send_spans:
             return taken + len(snapshot.spans)
         return taken + sum(self._put(self._span, span) for span in snapshot.spans)
+
+    @property
+    def lost(self) -> int:
+        """How many data were taken and then dropped, or called bad by the receiver."""
+        return lost_data(self.client)
+
+    def put(self, datum: Datum) -> None:
+        """Queue one datum as it is.
+
+        Raises:
+            ValueError: It cannot be written as a line.
+            QueueFullError: The client's buffer is full.
+        """
+        put_datum(self.client, datum)
 
     def flush(self, timeout_s: float) -> bool:
         """Send the current minute's distributions too, and wait until all has left."""

@@ -23,7 +23,8 @@ _NOT_IN_NAME: Final = re.compile(r"[^a-zA-Z0-9,\-._]")
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 #: Lone surrogates have no UTF-8.
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_BACKSLASHES_BEFORE_QUOTE: Final = re.compile(r'(\\+)(?=")')
+#: Of any quote, the closing one too.
+_BACKSLASHES_BEFORE_QUOTE: Final = re.compile(r'(\\+)(?="|\Z)')
 _DELTAS: Final = "∆Δ"
 
 
@@ -59,13 +60,11 @@ def clean_value(string: object) -> str:
 def quoted_value(clean: str) -> str:
     r"""Return what `clean_value` returned in quotes.
 
-    `"` becomes `\"`. Backslashes in front of a quote, the closing one too, are doubled where they
+    `"` becomes `\"`. Backslashes in front of a quote, the closing one too, are doubled, since they
     would take away or lend it an escape.
     """
     if "\\" in clean:
         clean = _BACKSLASHES_BEFORE_QUOTE.sub(r"\1\1", clean)
-        if _ends_in_open_escape(clean):
-            clean += "\\"
     clean = clean.replace('"', '\\"')
     return in_quotes(clean)
 
@@ -94,7 +93,3 @@ def sanitize_without_quotes(string: str) -> str:
 def sanitize_value(string: str) -> str:
     """Return a source, tag value or span name, clean and in quotes."""
     return quoted_value(clean_value(string))
-
-
-def _ends_in_open_escape(text: str) -> bool:
-    return (len(text) - len(text.rstrip("\\"))) % 2 == 1
