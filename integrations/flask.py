@@ -181,6 +181,9 @@ class FlaskTracing:
             tracer = self._tracer
             if tracer is not None and not hasattr(tracer, "start_span"):
                 tracer = tracer()
+            report_version = getattr(self._reporter, "report_sdk_version", None)
+            if self._enable_internal_metrics and report_version is not None:
+                report_version("flask")
             self._telemetry = telemetry_with(
                 cast("WavefrontTracer | None", tracer), self._reporter, self._application_tags
             )

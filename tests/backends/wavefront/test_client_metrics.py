@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import flask
 import pytest
+from wf_instrument.integrations.flask import FlaskTracing
 
+import wf_instrument
 from loopback import Answer, LoopbackReceiver
 from wf_instrument._version import __version__
 from wf_instrument.backends.wavefront import (
@@ -13,9 +16,14 @@ from wf_instrument.backends.wavefront import (
     CspOAuthApp,
     CspTokenSource,
     WavefrontClient,
+    WavefrontProxyReporter,
+    WavefrontSpanReporter,
 )
 from wf_instrument.backends.wavefront.client_metrics import ClientMetrics, auth_type_of
+from wf_instrument.identity import ApplicationTags
+from wf_instrument.metrics.pyformance_shim import MetricsRegistry
 from wf_instrument.testing import ManualClock
+from wf_instrument.tracing import WavefrontTracer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,6 +84,33 @@ def test_sizes_are_gauges_and_counts_are_deltas_told_once(receiver: LoopbackRece
     assert told["∆points.report.errors.count"] == told["∆points.report.503.count"] >= 1
     assert "∆points.invalid.count" not in told
     client.close()
+
+
+def test_the_other_parts_report_through_the_client(receiver: LoopbackReceiver) -> None:
+    clock = ManualClock()
+    reporter = WavefrontProxyReporter("127.0.0.1", receiver.port, registry=MetricsRegistry())
+    client = reporter.wavefront_client
+    spans = WavefrontSpanReporter(client, max_queue_size=10)
+    FlaskTracing(reporter=reporter, app=flask.Flask("site"))
+    metrics = client._metrics  # noqa: SLF001 - an hour-glass of a minute is turned by hand
+    assert metrics is not None
+    metrics._clock = clock  # noqa: SLF001 - as above
+    WavefrontTracer(spans, ApplicationTags("a", "s")).start_span("op").finish()
+    clock.advance(1e9)
+    metrics.on_round()
+    client.flush_now()
+    names = {line.split('"')[1] for line in receiver.lines() if "~sdk" in line}
+    assert {name for name in names if ".core." not in name} == {
+        "~sdk.python.flask.version",
+        "~sdk.python.pyformance.sender.proxy.version",
+        "~sdk.python.opentracing.version",
+        "~sdk.python.opentracing.reporter.queue.size",
+        "~sdk.python.opentracing.reporter.queue.remaining_capacity",
+        "∆~sdk.python.opentracing.reporter.spans.received.count",
+    }
+    spans.close()
+    reporter.stop()
+    wf_instrument.shutdown(5)
 
 
 def test_a_client_reports_by_itself_only_when_it_should(receiver: LoopbackReceiver) -> None:

@@ -32,7 +32,7 @@ from wf_instrument.sender.transport import HttpTransport
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from wf_instrument.sender.batch import Batch
     from wf_instrument.sender.transport import TokenSource
@@ -119,6 +119,7 @@ class WavefrontClient(ClientConstants):
         self.default_source = default_source()
         self.enable_internal_metrics = enable_internal_metrics
         metrics = ClientMetrics(self, auth_type_of(token)) if enable_internal_metrics else None
+        self._metrics = metrics
         self._transport = HttpTransport(
             server, token or None, ca_file=ca_file, allow_insecure=allow_insecure
         )
@@ -302,6 +303,21 @@ class WavefrontClient(ClientConstants):
     def send_event_now(self, events: Sequence[str]) -> None:
         """Send ready events at once: lines to a proxy, JSON to the service. Raises SendError."""
         self.sender.deliver_now("events", _ended(events))
+
+    def report_internally(
+        self, name: str, supplier: Callable[[], float], *, is_delta: bool = False
+    ) -> None:
+        """Add a metric to those the client sends about itself, if it does.
+
+        Args:
+            name: Behind `~sdk.python.`; `{kind}` in it stands for `proxy` or `direct`.
+            supplier: Returns the value: of a gauge, or the total of a delta counter.
+            is_delta: Whether the change is sent, under the name and `.count`.
+        """
+        if self._metrics is not None:
+            full_name = f"~sdk.python.{name.format(kind=self._metrics.kind)}"
+            suffix = ".count" if is_delta else ""
+            self._metrics.add(full_name + suffix, supplier, is_delta=is_delta)
 
     def flush_now(self) -> None:
         """Deliver what waits, within a few seconds."""

@@ -45,6 +45,9 @@ def auth_type_of(token: str | TokenSource | None) -> str:
 class ClientMetrics:
     """Sends queue sizes as gauges and what became of the data as delta counters.
 
+    Attributes:
+        kind: `proxy` or `direct`.
+
     Args:
         client: The client, which it tells about and sends through.
         auth_type: For the tag `authType`.
@@ -58,7 +61,9 @@ class ClientMetrics:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         kind = "proxy" if auth_type == ClientConstants.AUTH_TYPE_PROXY else "direct"
+        self.kind: Final = kind
         self._prefix = f"{_PREFIX}.{kind}"
+        self._others: dict[str, tuple[Callable[[], float], bool]] = {}
         self._tags = {"version": f"v{__version__}", "authType": auth_type}
         self._client = client
         self._clock = clock
@@ -68,6 +73,10 @@ class ClientMetrics:
     def _reset(self) -> None:
         self._told: Counter[str] = Counter()
         self._next_s = self._clock() + INTERVAL_S
+
+    def add(self, name: str, supplier: Callable[[], float], *, is_delta: bool) -> None:
+        """Report one more metric; see `WavefrontClient.report_internally`."""
+        self._others[name] = (supplier, is_delta)
 
     def on_round(self) -> None:
         """Report when a minute has passed."""
@@ -89,10 +98,17 @@ class ClientMetrics:
                 full_name = f"{self._prefix}.{kind}.queue.{name}"
                 client.send_metric(full_name, value, time_s, None, self._tags)
             for name, total in _totals(kind, counts).items():
-                change = total - self._told[name]
-                full_name = f"{self._prefix}.{name}.count"
-                client.send_delta_counter(full_name, change, None, self._tags)
-                self._told[name] += change
+                self._send_change(f"{self._prefix}.{name}.count", total)
+        for name, (supplier, is_delta) in list(self._others.items()):
+            if is_delta:
+                self._send_change(name, int(supplier()))
+            else:
+                client.send_metric(name, supplier(), time_s, None, self._tags)
+
+    def _send_change(self, name: str, total: int) -> None:
+        change = total - self._told[name]
+        self._client.send_delta_counter(name, change, None, self._tags)
+        self._told[name] += change
 
 
 def _totals(kind: str, counts: KindCounts) -> dict[str, int]:

@@ -9,9 +9,11 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from wf_instrument._version import __version__
 from wf_instrument.backends.wavefront.client import WavefrontClient
 from wf_instrument.backends.wavefront.histogram_granularity import DAY, HOUR, MINUTE
 from wf_instrument.backends.wavefront.request_reporter import WavefrontPipelineReporter
+from wf_instrument.backends.wavefront.version_value import get_sem_ver_value
 from wf_instrument.errors import ConfigError, QueueFullError
 from wf_instrument.guard import caught
 from wf_instrument.metrics.pyformance_shim import MetricsRegistry, Reporter, global_registry
@@ -119,6 +121,17 @@ class WavefrontReporter(Reporter):
             self.wavefront_client, identity, sorted(self.histogram_granularity)
         )
 
+    def report_sdk_version(self, sdk: str) -> None:
+        """Have the client tell the version as `~sdk.python.SDK.version`, if it reports on itself.
+
+        Args:
+            sdk: `flask` for example.
+        """
+        # A client of the user's own making may lack the method.
+        report = getattr(self.wavefront_client, "report_internally", None)
+        if report is not None:
+            report(f"{sdk}.version", lambda: float(get_sem_ver_value(__version__)))
+
     def _report(
         self, registry: MetricsRegistry, timestamp: float | None, *, current_minute: bool
     ) -> None:
@@ -182,6 +195,7 @@ class WavefrontProxyReporter(WavefrontReporter):
         self.wavefront_client = WavefrontClient(
             f"http://{bracketed}:{port}", enable_internal_metrics=enable_internal_metrics
         )
+        self.report_sdk_version("pyformance.sender.{kind}")
 
 
 class WavefrontDirectReporter(WavefrontReporter):
@@ -215,3 +229,4 @@ class WavefrontDirectReporter(WavefrontReporter):
         self.wavefront_client = WavefrontClient(
             server, token, enable_internal_metrics=enable_internal_metrics
         )
+        self.report_sdk_version("pyformance.sender.{kind}")

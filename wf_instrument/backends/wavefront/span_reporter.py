@@ -19,12 +19,16 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Final
 
+from wf_instrument._version import __version__
 from wf_instrument.backends.wavefront.request_reporter import send_span_data
+from wf_instrument.backends.wavefront.version_value import get_sem_ver_value
 from wf_instrument.errors import QueueFullError
 from wf_instrument.forking import reset_after_fork
 from wf_instrument.guard import RateLimitedLog, caught
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wf_instrument.backends.wavefront.client import WavefrontClient
     from wf_instrument.tracing.span import WavefrontSpan
 
@@ -59,17 +63,17 @@ class WavefrontSpanReporter:
         self._max_queue_size = max_queue_size
         self._log_percent = log_percent
         self._log = RateLimitedLog(log)
-        self._drops = itertools.count(1)
-        self._dropped = 0
-        self._refused = 0
         self._is_closed = False
         self._spans: list[WavefrontSpan] = []
         self._reset()
         reset_after_fork(self._reset)
+        self._report_internally()
         _flushed_at_exit.add(self)
 
     def _reset(self) -> None:
         self._spans.clear()
+        self._drops = itertools.count(1)
+        self._taken = self._dropped = self._refused = 0
         self._wake = threading.Condition()
         self._taking = threading.Lock()
         self._worker: threading.Thread | None = None
@@ -86,6 +90,37 @@ class WavefrontSpanReporter:
         if self._worker is None:
             self._start()
 
+    def _report_internally(self) -> None:
+        """Have the client report on this reporter too, if it reports on itself."""
+        # A multi client, or one of the user's own making, has no such method.
+        report = getattr(self.sender, "report_internally", None)
+        if report is None:
+            return
+        # Weak, since the client may outlive the reporter.
+        figures = weakref.WeakMethod(self._figures)
+
+        def of(name: str) -> Callable[[], float]:
+            def supplier() -> float:
+                alive = figures()
+                return 0.0 if alive is None else alive()[name]
+
+            return supplier
+
+        report("opentracing.version", lambda: float(get_sem_ver_value(__version__)))
+        for name in self._figures():
+            is_delta = name.startswith("spans.")
+            report(f"opentracing.reporter.{name}", of(name), is_delta=is_delta)
+
+    def _figures(self) -> dict[str, float]:
+        waiting, dropped = len(self._spans), self._dropped
+        return {
+            "queue.size": waiting,
+            "queue.remaining_capacity": self._max_queue_size - waiting,
+            "spans.received": self._taken + waiting + dropped,
+            "spans.dropped": dropped,
+            "spans.errors": self._refused,
+        }
+
     def get_failure_count(self) -> int:
         """Return how many spans were dropped here or refused by the client."""
         return self._dropped + self._refused
@@ -96,6 +131,7 @@ class WavefrontSpanReporter:
             n = len(self._spans)
             part = self._spans[:n]
             del self._spans[:n]
+            self._taken += n
         for span in part:
             try:
                 send_span_data(self.sender, span.to_span_data(), self.source)
