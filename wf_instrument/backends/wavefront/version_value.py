@@ -6,6 +6,8 @@ import re
 from importlib import metadata
 from typing import Final
 
+from wf_instrument.backends.wavefront.text import is_blank
+
 __all__ = ["get_sem_ver", "get_sem_ver_value", "get_version"]
 
 _VERSION: Final = re.compile(r"v?(\d+)\.(\d+)\.(\d+)(?![\d.])")
@@ -22,9 +24,12 @@ def get_sem_ver_value(version: str | None) -> str:
 
 def get_version(dist_name: str) -> str:
     """Return the version of an installed distribution, as `v1.2.3`; `unknown` for no such one."""
+    # To Python 3.10 a blank name means any distribution.
+    if is_blank(dist_name):
+        return "unknown"
     try:
         return f"v{metadata.version(dist_name)}"
-    except (metadata.PackageNotFoundError, ValueError):  # ValueError: the name is blank
+    except metadata.PackageNotFoundError:
         return "unknown"
 
 
