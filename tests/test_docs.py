@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from loopback import LoopbackReceiver
 from wf_instrument.settings import setting_rows
 
 ROOT = Path(__file__).parents[1]
@@ -35,18 +36,22 @@ def test_readme_and_docs_have_snippets() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("code", [code for _, code in SNIPPETS], ids=[name for name, _ in SNIPPETS])
 def test_every_snippet_runs_as_it_stands(code: str, folder: Path) -> None:
-    # Not as `__main__`: what serves until it is interrupted stands under that condition.
-    (folder / "snippet.py").write_text(code, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", "import snippet"],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
+    with LoopbackReceiver() as proxy:
+        # The proxy of the documentation is this one.
+        code = re.sub(r"127\.0\.0\.1:2878", f"127.0.0.1:{proxy.port}", code)
+        # Not as `__main__`: what serves until it is interrupted stands under that condition.
+        (folder / "snippet.py").write_text(code, encoding="utf-8")
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", "import snippet"],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(folder)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert bool(proxy.lines()) == ("client.send_" in code)
 
 
 def test_the_two_commands_of_the_readme_are_these() -> None:
