@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -204,7 +205,7 @@ def test_a_large_file_passes_a_small_queue_in_order(
         file.write("name,value\n")
         file.writelines(f"m{number},{number}\n" for number in range(20_000))
     done = run("csv", str(path), "--reporter", url(proxy) + "?max_queue_size=500&batch_size=100")
-    assert (done.returncode, done.stdout) == (0, "20,000 accepted, 0 rejected\n")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "20,000 accepted, 0 rejected\n", "")
     assert [line.split()[0] for line in proxy.lines()] == [f'"m{n}"' for n in range(20_000)]
 
 
@@ -283,3 +284,21 @@ def test_bytes_that_are_no_text_cost_their_line_alone(proxy: LoopbackReceiver) -
     assert [line.split()[0] for line in proxy.lines()] == ['"good"', '"x"', '"last"']
     assert done.returncode == 1
     assert all(len(line) < 200 for line in done.stdout.splitlines())
+
+
+@pytest.mark.slow
+def test_an_interrupt_ends_with_the_account_of_what_was_sent(proxy: LoopbackReceiver) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "lines", "-", "--reporter", url(proxy) + "?flush_interval=0.05"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ELSEWHERE,
+    )
+    assert process.stdin is not None
+    process.stdin.write(b"cpu 1 source=h\n")
+    process.stdin.flush()
+    assert proxy.wait_for_lines(1, 20)
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=30)
+    assert (process.returncode, out, errors.strip()) == (130, b"1 accepted, 0 rejected\n", b"")

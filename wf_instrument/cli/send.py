@@ -6,7 +6,7 @@ import json
 import sys
 import time
 import uuid
-from contextlib import ExitStack, nullcontext
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -25,6 +25,7 @@ __all__ = ["send"]
 
 _NOT_ALL: Final = 1
 _BAR_STEP: Final = 500
+_INTERRUPTED_TIMEOUT_S: Final = 2.0
 _GRANULARITIES: Final[Mapping[str, str]] = {"minute": "!M", "hour": "!H", "day": "!D"}
 
 
@@ -270,25 +271,37 @@ def _send_all(
     as_json: bool,
 ) -> None:
     with Sending(reporters) as sending:
-        is_shown = size is not None and sys.stderr.isatty()
-        with ExitStack() as stack:
-            bar = stack.enter_context(
-                click.progressbar(length=size or 0, label="Sending", file=sys.stderr, width=30)
-                if is_shown
-                else nullcontext()
-            )
-            done = 0
-            for number, item in enumerate(items, 1):
-                sending.take(item)
-                if bar is not None and number % _BAR_STEP == 0:
-                    bar.update(item.end_bytes - done)
-                    done = item.end_bytes
-            sending.finish(timeout_s)
-            if bar is not None:
-                bar.update((size or 0) - done)
+        was_interrupted = _take_all(sending, items, size)
+        # Whoever interrupts does not want to wait much longer.
+        sending.finish(min(timeout_s, _INTERRUPTED_TIMEOUT_S) if was_interrupted else timeout_s)
         if as_json:
             click.echo(json.dumps(sending.as_json(), indent=2))
         else:
             click.echo(sending.as_text())
+        if was_interrupted:
+            raise KeyboardInterrupt
         if not sending.is_complete:
             sys.exit(_NOT_ALL)
+
+
+def _take_all(sending: Sending, items: Iterable[Item], size: int | None) -> bool:
+    """Take everything, with a bar on a terminal; return whether Ctrl-C ended it early."""
+    is_shown = size is not None and sys.stderr.isatty()
+    bar: Any = (
+        click.progressbar(length=size or 0, label="Sending", file=sys.stderr, width=30)
+        if is_shown
+        else nullcontext()
+    )
+    done = 0
+    try:
+        with bar:
+            for number, item in enumerate(items, 1):
+                sending.take(item)
+                if is_shown and number % _BAR_STEP == 0:
+                    bar.update(item.end_bytes - done)
+                    done = item.end_bytes
+            if is_shown:
+                bar.update((size or 0) - done)
+    except KeyboardInterrupt:
+        return True
+    return False

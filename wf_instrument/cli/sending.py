@@ -19,14 +19,13 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from wf_instrument.cli.send_sources import Item
-    from wf_instrument.reporting.datum import Datum
     from wf_instrument.reporting.reporter import Reporter
 
 __all__ = ["Sending"]
 
 #: Rejected lines that are shown one by one.
 _MAX_SHOWN: Final = 10
-#: How long one full queue is waited for before the datum counts as rejected.
+#: How long a full queue is waited for before a datum counts as rejected.
 _FULL_TIMEOUT_S: Final = 60.0
 _CLOSE_TIMEOUT_S: Final = 1.0
 
@@ -66,6 +65,7 @@ class Sending:
                 if isinstance(reporter, DatumReporter)
                 else DatumSnapshots(reporter, identity)
             )
+            sink.wait_when_full(_FULL_TIMEOUT_S)
             self._destinations.append(_Destination(str(url), reporter, sink))
 
     def __enter__(self) -> Self:
@@ -95,7 +95,7 @@ class Sending:
         reasons = []
         for one in self._destinations:
             try:
-                _put(one, item.datum)
+                one.sink.put(item.datum)
                 one.given += 1
             except (ValueError, QueueFullError) as error:
                 where = f" ({one.url})" if len(self._destinations) > 1 else ""
@@ -149,19 +149,6 @@ class Sending:
             self._reasons[reason] += 1
         if len(self._shown) < _MAX_SHOWN:
             self._shown.append((line, reason))
-
-
-def _put(one: _Destination, datum: Datum) -> None:
-    """Put a datum, waiting for room in a full queue."""
-    deadline = time.monotonic() + _FULL_TIMEOUT_S
-    while True:
-        try:
-            one.sink.put(datum)
-        except QueueFullError:
-            if not one.reporter.flush(max(0.0, deadline - time.monotonic())):
-                raise
-        else:
-            return
 
 
 def _flush(one: _Destination, deadline: float) -> bool:

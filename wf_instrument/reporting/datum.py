@@ -95,10 +95,13 @@ class DatumReporter(Protocol):
     def lost(self) -> int:
         """How many data were taken and then lost, or refused by the receiver."""
 
+    def wait_when_full(self, timeout_s: float) -> None:
+        """Have `put` wait so long for room in a full queue."""
+
     def put(self, datum: Datum) -> None:
         """Queue one datum.
 
         Raises:
             ValueError: The destination cannot take it; the message says why.
-            QueueFullError: It can, but not now.
+            QueueFullError: It can, but not now, nor within the time it was told to wait.
         """

@@ -82,6 +82,7 @@ class BatchSender:
         self._spools = {} if spool is None else {kind: spool(kind) for kind in self._batch_sizes}
         self._delivery = Delivery(name, deliver)
         self._on_round = on_round
+        self._block_s = self._limits.block_s
         self._log = RateLimitedLog(log)
         self._reset()
         reset_after_fork(self._reset)
@@ -131,7 +132,7 @@ class BatchSender:
         with self._lock:
             lane = self._by_kind[kind]
             waiting = 0 if self._lanes.is_closed else lane.buffer.offer(datum)
-            if not waiting and self._limits.block_s:
+            if not waiting and self._block_s:
                 waiting = self._wait_for_room(lane, datum)
             if not waiting:
                 self._refuse(lane)
@@ -139,6 +140,10 @@ class BatchSender:
             if waiting >= lane.wake_at or not self._is_started:
                 self._rouse(lane)
         return True
+
+    def wait_when_full(self, timeout_s: float) -> None:
+        """Have `put` wait so long for room from now on; 0 has it refuse at once."""
+        self._block_s = timeout_s
 
     def count_invalid(self, kind: str) -> None:
         """Count a datum of which no line could be made."""
@@ -242,7 +247,7 @@ class BatchSender:
         """Caller holds the lock. Return what waits once the datum is in, 0 when it is not."""
         if self._worker.is_here:
             return 0  # it would wait for itself
-        deadline = time.monotonic() + self._limits.block_s
+        deadline = time.monotonic() + self._block_s
         while not self.is_closed:
             self._rouse(lane)
             rest_s = deadline - time.monotonic()

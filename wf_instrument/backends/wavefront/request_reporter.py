@@ -125,6 +125,10 @@ class WavefrontPipelineReporter:
         """How many data were taken and then dropped, or called bad by the receiver."""
         return lost_data(self.client)
 
+    def wait_when_full(self, timeout_s: float) -> None:
+        """Have `put` wait so long for room in the client's buffers."""
+        self.client.sender.wait_when_full(timeout_s)
+
     def put(self, datum: Datum) -> None:
         """Queue one datum as it is.
 
