@@ -82,6 +82,16 @@ class Settings:
     trust_incoming: bool = _row(
         True, "WF_TRUST_INCOMING", "Continue the traces that callers send in their headers."
     )
+    extract: tuple[str, ...] = _row(
+        ("w3c", "wavefront", "jaeger", "b3"),
+        "WF_EXTRACT",
+        "Headers that a caller's trace is read from, in this order, white space between them.",
+    )
+    inject: tuple[str, ...] = _row(
+        ("w3c", "wavefront"),
+        "WF_INJECT",
+        "Headers that a trace is handed on in: `w3c`, `wavefront`, `jaeger`, `b3`, `b3multi`.",
+    )
     excluded_urls: tuple[str, ...] = _row(
         (),
         "WF_EXCLUDED_URLS",

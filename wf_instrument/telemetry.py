@@ -22,6 +22,7 @@ from wf_instrument.reporting.registry_producer import RegistryProducer
 from wf_instrument.reporting.reporter import Reporter
 from wf_instrument.reporting.reporter_url import make_reporter
 from wf_instrument.settings import DEFAULT_REPORTER, Settings, load_settings
+from wf_instrument.tracing.propagation import PropagatorRegistry
 from wf_instrument.tracing.samplers import RateSampler
 from wf_instrument.tracing.span_buffer import SpanBuffer
 from wf_instrument.tracing.tracer import WavefrontTracer
@@ -117,6 +118,7 @@ class Telemetry:
             spans,
             self.identity.tags,
             samplers=None if rate >= 1.0 else [RateSampler(rate)],
+            propagators=PropagatorRegistry(self.settings.extract, self.settings.inject),
         )
 
     def _add_reporters(self, reporters: Iterable[tuple[str, Reporter]] | None) -> None:

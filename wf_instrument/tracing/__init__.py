@@ -2,7 +2,9 @@
 
 from wf_instrument.tracing.active import ACTIVE
 from wf_instrument.tracing.propagation import (
+    B3Propagator,
     CompositePropagator,
+    JaegerPropagator,
     Propagator,
     PropagatorRegistry,
     W3CPropagator,
@@ -24,6 +26,7 @@ from wf_instrument.tracing.tracer import SpanReporter, WavefrontTracer
 
 __all__ = [
     "ACTIVE",
+    "B3Propagator",
     "CompositePropagator",
     "CompositeReporter",
     "CompositeSampler",
@@ -31,6 +34,7 @@ __all__ = [
     "ConstantSampler",
     "DurationSampler",
     "InMemoryReporter",
+    "JaegerPropagator",
     "Propagator",
     "PropagatorRegistry",
     "RateSampler",

@@ -51,6 +51,8 @@ class WavefrontTracer(opentracing.Tracer):  # type: ignore[misc]  # opentracing 
             says yes keeps the span. None keeps everything.
         report_frequency_millis: Kept for programs of the Wavefront SDK.
         red_metrics_custom_tag_keys: Kept for programs of the Wavefront SDK.
+        propagators: How contexts travel; by default W3C, Wavefront, Jaeger and B3 headers are
+            read, W3C and Wavefront headers written.
     """
 
     def __init__(
@@ -61,10 +63,12 @@ class WavefrontTracer(opentracing.Tracer):  # type: ignore[misc]  # opentracing 
         samplers: Iterable[Sampler] | None = None,
         report_frequency_millis: int = 60_000,
         red_metrics_custom_tag_keys: Iterable[str] | None = None,
+        *,
+        propagators: PropagatorRegistry | None = None,
     ) -> None:
         super().__init__(ContextScopeManager())
         self.reporter = reporter
-        self.registry = PropagatorRegistry()
+        self.registry = PropagatorRegistry() if propagators is None else propagators
         pairs = global_tags.items() if isinstance(global_tags, Mapping) else global_tags
         known = [] if application_tags is None else application_tags.get_as_list()
         self.base_tags: tuple[tuple[str, object], ...] = (*known, *(pairs or ()))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from wf_instrument.guard import caught
 from wf_instrument.tracing.active import ACTIVE
-from wf_instrument.tracing.propagation.environ import WSGI_CARRIER_KEYS, context_from_environ
+from wf_instrument.tracing.propagation.environ import context_from_environ
 from wf_instrument.web.request import RequestRecord, parse_request_start
 from wf_instrument.web.wsgi_input import CountedInput
 
@@ -32,8 +32,6 @@ WsgiApplication = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 #: Finds the framework's route object in the environ; None while or when there is none.
 RouteOf = Callable[[Environ], "object | None"]
-
-_TRACEPARENT, _WAVEFRONT_TRACE = WSGI_CARRIER_KEYS
 
 
 class WsgiTelemetry:
@@ -150,10 +148,11 @@ class WsgiRequest(RequestRecord):
         if tracer is None or environ is None:
             return
         parent = None
-        if (_TRACEPARENT in environ or _WAVEFRONT_TRACE in environ) and (
-            self.recorder.settings.trust_incoming
-        ):
-            parent = context_from_environ(tracer, environ)
+        for key in tracer.registry.environ_keys:
+            if key in environ:
+                if self.recorder.settings.trust_incoming:
+                    parent = context_from_environ(tracer, environ)
+                break
         self.span = tracer.start_request_span(self.method, parent, self.started_ns, self)
 
     def start_response(

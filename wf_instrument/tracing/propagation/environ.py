@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from wf_instrument.tracing.span_context import WavefrontSpanContext
     from wf_instrument.tracing.tracer import WavefrontTracer
 
-__all__ = ["WSGI_CARRIER_KEYS", "context_from_environ"]
+__all__ = ["context_from_environ", "environ_keys"]
 
-#: One of these is in the environ of every request that carries a context.
-WSGI_CARRIER_KEYS: Final = ("HTTP_TRACEPARENT", "HTTP_WF_OT_TRACEID")
+
+def environ_keys(headers: Iterable[str]) -> tuple[str, ...]:
+    """Return what headers are called in an environ. Source: PEP 3333, "environ Variables"."""
+    return tuple(f"HTTP_{name.upper().replace('-', '_')}" for name in headers)
 
 
 def context_from_environ(

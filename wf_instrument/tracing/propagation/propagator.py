@@ -21,7 +21,11 @@ MAX_BAGGAGE_BYTES: Final = 8192
 
 
 class Propagator(Protocol):
-    """Writes a context into a carrier and reads it back."""
+    """Writes a context into a carrier and reads it back.
+
+    A propagator may have an attribute `trigger_headers`: names, in lower case, one of which is in
+    every carrier that holds a context; without it, requests are not searched for its headers.
+    """
 
     def inject(self, context: WavefrontSpanContext, carrier: object) -> None:
         """Write the context's headers into `carrier`, a mapping or a list of pairs."""

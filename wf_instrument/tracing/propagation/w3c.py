@@ -50,6 +50,8 @@ def parse_traceparent(header: str) -> WavefrontSpanContext:
 class W3CPropagator:
     """Reads and writes `traceparent`, `tracestate` and `baggage`."""
 
+    trigger_headers: Final = ("traceparent",)
+
     def inject(self, context: WavefrontSpanContext, carrier: object) -> None:
         """Write the headers; an undecided trace counts as sampled."""
         span_id = context.span_id_int & _SPAN_MASK

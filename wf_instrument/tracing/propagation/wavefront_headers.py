@@ -34,6 +34,8 @@ _VALUE: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 class WavefrontPropagator:
     """Reads and writes `wf-ot-traceid`, `wf-ot-spanid`, `wf-ot-sample` and `wf-ot-<baggage>`."""
 
+    trigger_headers: Final = (_TRACE_ID,)
+
     def inject(self, context: WavefrontSpanContext, carrier: object) -> None:
         """Write the headers; no `wf-ot-sample` when nobody has decided.
 
