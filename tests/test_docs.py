@@ -38,7 +38,8 @@ def test_readme_and_docs_have_snippets() -> None:
 def test_every_snippet_runs_as_it_stands(code: str, folder: Path) -> None:
     with LoopbackReceiver() as proxy:
         # The proxy of the documentation is this one.
-        code = re.sub(r"127\.0\.0\.1:2878", f"127.0.0.1:{proxy.port}", code)
+        code = code.replace("127.0.0.1:2878", f"127.0.0.1:{proxy.port}")
+        code = code.replace("port=2878", f"port={proxy.port}")
         # Not as `__main__`: what serves until it is interrupted stands under that condition.
         (folder / "snippet.py").write_text(code, encoding="utf-8")
         done = subprocess.run(
@@ -51,7 +52,7 @@ def test_every_snippet_runs_as_it_stands(code: str, folder: Path) -> None:
             timeout=60,
         )
         assert (done.returncode, done.stderr) == (0, "")
-        assert bool(proxy.lines()) == ("client.send_" in code)
+        assert proxy.lines() or "client.send_" not in code
 
 
 def test_the_two_commands_of_the_readme_are_these() -> None:

@@ -17,13 +17,14 @@ INTEGRATIONS = Path(__import__("wf_instrument.integrations", fromlist=["x"]).__f
 RANKS = {
     "errors": 0, "_version": 0, "forking": 0, "guard": 0, "identity": 1, "ticker": 1,
     "settings": 2,
-    "metrics": 3, "tracing": 3, "sender": 3,
-    "reporting": 4, "testing": 5,
-    "web": 5, "backends": 5,
-    "telemetry": 6, "dashboard": 6,
-    "integrations": 7,
-    "compat": 8,
-    "cli": 9, "__main__": 10, "__init__": 0,
+    "metrics": 3, "sender": 3,
+    "tracing": 4,
+    "reporting": 5, "testing": 6,
+    "web": 6, "backends": 6,
+    "telemetry": 7, "dashboard": 7,
+    "integrations": 8,
+    "compat": 9,
+    "cli": 10, "__main__": 11, "__init__": 0,
 }  # fmt: skip
 
 

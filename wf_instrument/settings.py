@@ -76,6 +76,11 @@ class Settings:
     )
     metrics: bool = _row(True, "WF_METRICS", "Record request metrics.")
     spans: bool = _row(True, "WF_SPANS", "Record a server span per request.")
+    red_metrics: bool = _row(
+        False,
+        "WF_RED_METRICS",
+        "Derive rate, errors and durations from every span, `tracing.derived.*`.",
+    )
     sample_rate: float = _row(
         1.0, "WF_SAMPLE_RATE", "Share of new traces whose spans are kept.", minimum=0, maximum=1
     )

@@ -18,6 +18,7 @@ from wf_instrument.errors import ConfigError
 from wf_instrument.identity import Identity
 from wf_instrument.metrics.tagged_registry import TaggedRegistry
 from wf_instrument.reporting.pipeline import Pipeline
+from wf_instrument.reporting.red_producer import RedProducer
 from wf_instrument.reporting.registry_producer import RegistryProducer
 from wf_instrument.reporting.reporter import Reporter
 from wf_instrument.reporting.reporter_url import make_reporter
@@ -114,12 +115,15 @@ class Telemetry:
         spans = SpanBuffer(self.settings.max_buffered_spans)
         self.pipeline.add_producer(spans)
         rate = self.settings.sample_rate
-        return WavefrontTracer(
+        tracer = WavefrontTracer(
             spans,
             self.identity.tags,
             samplers=None if rate >= 1.0 else [RateSampler(rate)],
             propagators=PropagatorRegistry(self.settings.extract, self.settings.inject),
         )
+        if self.settings.red_metrics:
+            self.pipeline.add_producer(RedProducer(tracer.derive_red_metrics()))
+        return tracer
 
     def _add_reporters(self, reporters: Iterable[tuple[str, Reporter]] | None) -> None:
         if reporters is not None:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, TextIO
 from wf_instrument.guard import caught
 
 if TYPE_CHECKING:
+    from wf_instrument.identity import ApplicationTags
+    from wf_instrument.tracing.red_metrics import RedMetrics
     from wf_instrument.tracing.span import WavefrontSpan
     from wf_instrument.tracing.span_data import SpanData
     from wf_instrument.tracing.tracer import SpanReporter
@@ -26,6 +28,16 @@ class CompositeReporter:
 
     def __init__(self, *reporters: SpanReporter) -> None:
         self._reporters = reporters
+
+    def start_red_metrics(
+        self, red_metrics: RedMetrics, application_tags: ApplicationTags, interval_s: float
+    ) -> bool:
+        """Have the first reporter that can send RED metrics; return whether there is one."""
+        for reporter in self._reporters:
+            start = getattr(reporter, "start_red_metrics", None)
+            if start is not None and start(red_metrics, application_tags, interval_s):
+                return True
+        return False
 
     def get_reporters(self) -> list[SpanReporter]:
         """Return the reporters."""

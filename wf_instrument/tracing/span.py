@@ -201,18 +201,26 @@ class WavefrontSpan(opentracing.Span):  # type: ignore[misc]  # opentracing ship
             return
         self.is_finished = True
         self.duration_ns = duration_ns
+        tracer = self._tracer
+        if tracer.red_metrics is not None:
+            tracer.red_metrics.record(self)
         if self.decision is not False:
-            self._tracer.report_span(self)
+            tracer.report_span(self)
 
-    def get_tags_as_list(self) -> list[tuple[str, object]]:
-        """Return all tags: the tracer's, then what the integration knows, then the span's own."""
-        own: list[tuple[str, object]] = list(self._tracer.base_tags)
+    def own_tags(self) -> list[tuple[str, object]]:
+        """Return tags as they were given: the integration's, then the application's."""
+        own: list[tuple[str, object]] = []
         if self.tag_source is not None:
             try:
                 own += self.tag_source.span_tags()
             except Exception as error:  # noqa: BLE001 - the span is worth more than its tags
                 caught("tracing.tag_source", error)
         own += self._tags or ()
+        return own
+
+    def get_tags_as_list(self) -> list[tuple[str, object]]:
+        """Return all tags: the tracer's, then what the integration knows, then the span's own."""
+        own: list[tuple[str, object]] = [*self._tracer.base_tags, *self.own_tags()]
         own = [(key, value) for key, value in own if not is_blank(value)]
         last = {key: value for key, value in own if key in SINGLE_VALUED}
         tags: dict[tuple[str, str], tuple[str, object]] = {}

@@ -12,6 +12,7 @@ from wf_instrument.guard import caught
 from wf_instrument.tracing.active import ACTIVE
 from wf_instrument.tracing.ids import new_span_id, new_trace_id
 from wf_instrument.tracing.propagation.registry import PropagatorRegistry
+from wf_instrument.tracing.red_metrics import RedMetrics
 from wf_instrument.tracing.scope import ContextScopeManager
 from wf_instrument.tracing.span import WavefrontSpan, to_ns
 from wf_instrument.tracing.span_context import WavefrontSpanContext
@@ -43,14 +44,17 @@ class SpanReporter(Protocol):
 class WavefrontTracer(opentracing.Tracer):  # type: ignore[misc]  # opentracing ships no types
     """An OpenTracing tracer whose spans are cheap enough for every request.
 
+    With application tags and a reporter that sends them (`WavefrontSpanReporter`), RED metrics are
+    derived from every finished span, sampled or not.
+
     Args:
         reporter: Where finished spans go; None drops them.
         application_tags: Tags of every span.
         global_tags: Further tags of every span, as pairs or as a mapping.
         samplers: Early ones decide when a trace begins here, late ones when a span ends; any that
             says yes keeps the span. None keeps everything.
-        report_frequency_millis: Kept for programs of the Wavefront SDK.
-        red_metrics_custom_tag_keys: Kept for programs of the Wavefront SDK.
+        report_frequency_millis: Between two reports of RED metrics.
+        red_metrics_custom_tag_keys: Further tags that tell series of RED metrics apart.
         propagators: How contexts travel; by default W3C, Wavefront, Jaeger and B3 headers are
             read, W3C and Wavefront headers written.
     """
@@ -68,6 +72,7 @@ class WavefrontTracer(opentracing.Tracer):  # type: ignore[misc]  # opentracing 
     ) -> None:
         super().__init__(ContextScopeManager())
         self.reporter = reporter
+        self._application_tags = application_tags
         self.registry = PropagatorRegistry() if propagators is None else propagators
         pairs = global_tags.items() if isinstance(global_tags, Mapping) else global_tags
         known = [] if application_tags is None else application_tags.get_as_list()
@@ -79,6 +84,22 @@ class WavefrontTracer(opentracing.Tracer):  # type: ignore[misc]  # opentracing 
         self._late = [sampler for sampler in kept if not sampler.is_early()]
         self.report_frequency_millis = report_frequency_millis
         self.red_metrics_custom_tag_keys = frozenset(red_metrics_custom_tag_keys or ())
+        self.red_metrics: RedMetrics | None = None
+        start = getattr(reporter, "start_red_metrics", None)
+        if start is not None and application_tags is not None:
+            red_metrics = RedMetrics(application_tags, sorted(self.red_metrics_custom_tag_keys))
+            if start(red_metrics, application_tags, report_frequency_millis / 1e3):
+                self.red_metrics = red_metrics
+
+    def derive_red_metrics(self) -> RedMetrics:
+        """Derive RED metrics from now on; returns what adds them up.
+
+        Those of a reporter that sends its own stay where they are.
+        """
+        if self.red_metrics is None:
+            keys = sorted(self.red_metrics_custom_tag_keys)
+            self.red_metrics = RedMetrics(self._application_tags, keys)
+        return self.red_metrics
 
     @property
     def active_span(self) -> WavefrontSpan | None:

@@ -20,6 +20,7 @@ import weakref
 from typing import TYPE_CHECKING, Final
 
 from wf_instrument._version import __version__
+from wf_instrument.backends.wavefront.red_reporter import RedReporter
 from wf_instrument.backends.wavefront.request_reporter import send_span_data
 from wf_instrument.backends.wavefront.version_value import get_sem_ver_value
 from wf_instrument.errors import QueueFullError
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wf_instrument.backends.wavefront.client import WavefrontClient
+    from wf_instrument.identity import ApplicationTags
+    from wf_instrument.tracing.red_metrics import RedMetrics
     from wf_instrument.tracing.span import WavefrontSpan
 
 __all__ = ["WavefrontSpanReporter"]
@@ -64,6 +67,7 @@ class WavefrontSpanReporter:
         self._log_percent = log_percent
         self._log = RateLimitedLog(log)
         self._is_closed = False
+        self._red: list[RedReporter] = []
         self._spans: list[WavefrontSpan] = []
         self._reset()
         reset_after_fork(self._reset)
@@ -121,6 +125,14 @@ class WavefrontSpanReporter:
             "spans.errors": self._refused,
         }
 
+    def start_red_metrics(
+        self, red_metrics: RedMetrics, application_tags: ApplicationTags, interval_s: float
+    ) -> bool:
+        """Send a tracer's RED metrics and heartbeats, until the reporter is closed."""
+        reporter = RedReporter(self.sender, self.source, red_metrics, application_tags, interval_s)
+        self._red.append(reporter)
+        return True
+
     def get_failure_count(self) -> int:
         """Return how many spans were dropped here or refused by the client."""
         return self._dropped + self._refused
@@ -150,6 +162,8 @@ class WavefrontSpanReporter:
         if worker is not None and worker is not threading.current_thread():
             worker.join(_CLOSE_TIMEOUT_S)
         self.flush()
+        for red in self._red:
+            red.close()
 
     def _start(self) -> None:
         with self._wake:
