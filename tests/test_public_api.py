@@ -9,7 +9,7 @@ import pytest
 PUBLIC = {
     "wf_instrument": [
         "ApplicationTags", "Settings", "__version__", "flush", "get_registry", "get_tracer",
-        "instrument", "shutdown",
+        "instrument", "shutdown", "span", "trace",
     ],
     "wf_instrument.integrations.flask": ["FlaskTracing", "instrument_app"],
     "wf_instrument.metrics": [

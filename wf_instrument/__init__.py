@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from wf_instrument.identity import ApplicationTags
     from wf_instrument.settings import Settings
     from wf_instrument.telemetry import flush, get_registry, get_tracer, instrument, shutdown
+    from wf_instrument.traced import span, trace
 
 __all__ = [
     "ApplicationTags",
@@ -24,6 +25,8 @@ __all__ = [
     "get_tracer",
     "instrument",
     "shutdown",
+    "span",
+    "trace",
 ]
 
 _HOMES: Final = {
@@ -34,6 +37,8 @@ _HOMES: Final = {
     "get_tracer": "wf_instrument.telemetry",
     "instrument": "wf_instrument.telemetry",
     "shutdown": "wf_instrument.telemetry",
+    "span": "wf_instrument.traced",
+    "trace": "wf_instrument.traced",
 }
 
 

@@ -38,7 +38,7 @@ MAX_SERIES: Final = 10_000
 _FOLD_AFTER: Final = 5_000
 _OVERFLOW: Final = "_OVERFLOW_"
 _SPACE: Final = re.compile(r"\s")
-_LEVELS: Final = ("application", "service", "cluster", "shard")
+_LEVELS: Final[tuple[str, ...]] = ("application", "service", "cluster", "shard")
 #: Tags with a value even when a span has none.
 _NONE: Final = "none"
 
