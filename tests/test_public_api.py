@@ -13,7 +13,8 @@ PUBLIC = {
     ],
     "wf_instrument.integrations.flask": ["FlaskTracing", "instrument_app"],
     "wf_instrument.metrics": [
-        "DeltaCounter", "Distribution", "ExponentialHistogram", "TaggedRegistry",
+        "DeltaCounter", "Distribution", "ExponentialHistogram", "RuntimeCollector",
+        "TaggedRegistry",
         "WavefrontHistogram", "delta_counter", "get_delta_name", "is_delta_counter",
         "wavefront_histogram",
     ],

@@ -81,6 +81,11 @@ class Settings:
         "WF_RED_METRICS",
         "Derive rate, errors and durations from every span, `tracing.derived.*`.",
     )
+    runtime_metrics: bool = _row(
+        False,
+        "WF_RUNTIME_METRICS",
+        "Report CPU, memory, threads, collections and descriptors of the process.",
+    )
     sample_rate: float = _row(
         1.0, "WF_SAMPLE_RATE", "Share of new traces whose spans are kept.", minimum=0, maximum=1
     )

@@ -22,6 +22,7 @@ from wf_instrument.reporting.red_producer import RedProducer
 from wf_instrument.reporting.registry_producer import RegistryProducer
 from wf_instrument.reporting.reporter import Reporter
 from wf_instrument.reporting.reporter_url import make_reporter
+from wf_instrument.reporting.runtime_producer import RuntimeProducer
 from wf_instrument.settings import DEFAULT_REPORTER, Settings, load_settings
 from wf_instrument.tracing.propagation import PropagatorRegistry
 from wf_instrument.tracing.samplers import RateSampler
@@ -94,6 +95,8 @@ class Telemetry:
         self.pipeline = Pipeline(self.identity, settings.tick_s)
         self.registry: TaggedRegistry = TaggedRegistry()
         self.pipeline.add_producer(RegistryProducer(self.registry))
+        if settings.runtime_metrics:
+            self.pipeline.add_producer(RuntimeProducer())
         self.tracer = tracer if tracer is not None else self._own_tracer()
         self._recorders: weakref.WeakSet[Recorder] = weakref.WeakSet()
         self._add_reporters(reporters)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wf_instrument.metrics import (
@@ -38,6 +38,9 @@ def test_key_and_tags_name_one_metric() -> None:
 
 
 @given(key=st.text(), tags=st.dictionaries(st.text(), st.text(), max_size=3))
+@example(key="", tags={"-tags=": ""})
+@example(key="a-tags={}", tags={})
+@example(key="a-tags=", tags={"k": "-tags={}"})
 def test_any_key_comes_back_with_its_tags(key: str, tags: dict[str, str]) -> None:
     assert decode_key(TaggedRegistry.encode_key(key, tags)) == (key, tags)
 

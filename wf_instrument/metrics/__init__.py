@@ -7,6 +7,7 @@ from wf_instrument.metrics.delta_counter import (
     is_delta_counter,
 )
 from wf_instrument.metrics.histogram import ExponentialHistogram
+from wf_instrument.metrics.runtime import RuntimeCollector
 from wf_instrument.metrics.tagged_registry import TaggedRegistry
 from wf_instrument.metrics.wavefront_histogram import (
     Distribution,
@@ -18,6 +19,7 @@ __all__ = [
     "DeltaCounter",
     "Distribution",
     "ExponentialHistogram",
+    "RuntimeCollector",
     "TaggedRegistry",
     "WavefrontHistogram",
     "delta_counter",

@@ -132,13 +132,19 @@ class TaggedRegistry(MetricsRegistry):
 
 def decode_key(encoded: str) -> tuple[str, dict[str, str]]:
     """Return the key and tags of a key of any registry; without tags where there are none."""
-    key, sign, text = encoded.rpartition(_SEPARATOR)
-    if not sign:
-        return encoded, {}
+    # From the left: the JSON may hold the separator, and a key with it is always followed by JSON.
+    at = encoded.find(_SEPARATOR)
+    while at >= 0:
+        tags = _json_object(encoded[at + len(_SEPARATOR) :])
+        if tags is not None:
+            return encoded[:at], {str(name): str(value) for name, value in tags.items()}
+        at = encoded.find(_SEPARATOR, at + 1)
+    return encoded, {}
+
+
+def _json_object(text: str) -> dict[str, object] | None:
     try:
-        tags = json.loads(text)
-    except ValueError:
-        return encoded, {}
-    if not isinstance(tags, dict):
-        return encoded, {}
-    return key, {str(name): str(value) for name, value in tags.items()}
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None

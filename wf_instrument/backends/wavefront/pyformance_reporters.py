@@ -17,6 +17,7 @@ from wf_instrument.backends.wavefront.version_value import get_sem_ver_value
 from wf_instrument.errors import ConfigError, QueueFullError
 from wf_instrument.guard import caught
 from wf_instrument.metrics.pyformance_shim import MetricsRegistry, Reporter, global_registry
+from wf_instrument.metrics.runtime import RuntimeCollector
 from wf_instrument.metrics.wavefront_histogram import MAX_CENTROIDS
 from wf_instrument.reporting.registry_producer import RegistryProducer
 from wf_instrument.reporting.snapshot import Point, SnapshotDraft
@@ -43,7 +44,7 @@ class WavefrontReporter(Reporter):
         clock: Has `time()`; the module `time` when None.
         prefix: Put in front of every name.
         tags: Point tags of everything; a metric's own win.
-        enable_runtime_metrics: Not yet offered; True is refused.
+        enable_runtime_metrics: Whether CPU, memory and so on of the process are reported too.
 
     Attributes:
         wavefront_client: The client.
@@ -62,10 +63,6 @@ class WavefrontReporter(Reporter):
         tags: Mapping[str, str] | None = None,
         enable_runtime_metrics: bool = False,
     ) -> None:
-        if enable_runtime_metrics:
-            raise ConfigError(
-                "enable_runtime_metrics=True: this version reports none; leave it out"
-            )
         super().__init__(
             global_registry() if registry is None else registry, reporting_interval, clock
         )
@@ -73,6 +70,7 @@ class WavefrontReporter(Reporter):
         self.prefix = prefix
         self.tags = dict(tags or {})
         self.histogram_granularity: set[str] = set()
+        self._runtime = RuntimeCollector(self.registry) if enable_runtime_metrics else None
 
     def create_thread(self) -> None:
         """Make the loop's thread, without the deprecated call pyformance makes."""
@@ -113,6 +111,8 @@ class WavefrontReporter(Reporter):
         if not self._stopped.is_set():
             super().stop()
             self._report(self.registry, None, current_minute=True)
+        if self._runtime is not None:
+            self._runtime.close()
         self.wavefront_client.close(_STOP_TIMEOUT_S)
 
     def as_pipeline_reporter(self, identity: Identity) -> WavefrontPipelineReporter:
@@ -136,6 +136,8 @@ class WavefrontReporter(Reporter):
         self, registry: MetricsRegistry, timestamp: float | None, *, current_minute: bool
     ) -> None:
         at_s = int(self.clock.time() if timestamp is None else timestamp)
+        if self._runtime is not None:
+            self._runtime.collect()
         draft = SnapshotDraft()
         RegistryProducer(registry, self.prefix).drain_into(draft, current_minute=current_minute)
         client = self.wavefront_client
