@@ -89,3 +89,54 @@ CONSTANTS = {
     "WAVEFRONT_SDK_PYTHON": "wavefront-sdk-python",
     "NO_HTTP_RESPONSE": -1,
 }
+
+PYFORMANCE: dict[str, list[str]] = {
+    "wavefront_pyformance": [],
+    "wavefront_pyformance.delta": [
+        "DeltaCounter", "delta_counter", "get_delta_name", "is_delta_counter",
+    ],
+    "wavefront_pyformance.tagged_registry": ["TaggedRegistry"],
+    "wavefront_pyformance.wavefront_histogram": [
+        "Distribution", "WavefrontHistogram", "get", "wavefront_histogram",
+    ],
+    "wavefront_pyformance.wavefront_reporter": [
+        "WavefrontDirectReporter", "WavefrontProxyReporter", "WavefrontReporter",
+    ],
+    "wavefront_pyformance.runtime_metrics": ["RuntimeCollector"],
+}  # fmt: skip
+
+_PROPAGATION = "wavefront_opentracing_sdk.propagation"
+_SAMPLING = "wavefront_opentracing_sdk.sampling"
+_REPORTING = "wavefront_opentracing_sdk.reporting"
+OPENTRACING: dict[str, list[str]] = {
+    "wavefront_opentracing_sdk": ["WavefrontSpan", "WavefrontSpanContext", "WavefrontTracer"],
+    "wavefront_opentracing_sdk.span": ["WavefrontSpan"],
+    "wavefront_opentracing_sdk.span_context": ["WavefrontSpanContext"],
+    "wavefront_opentracing_sdk.tracer": [
+        "WavefrontTracer", "get_least_significant_bits", "get_most_significant_bits",
+    ],
+    _PROPAGATION: [
+        "HTTPPropagator", "JaegerWavefrontPropagator", "Propagator", "PropagatorRegistry",
+        "TextMapPropagator",
+    ],
+    f"{_PROPAGATION}.http": ["HTTPPropagator"],
+    f"{_PROPAGATION}.textmap": ["TextMapPropagator"],
+    f"{_PROPAGATION}.jaeger_wavefront": ["JaegerWavefrontPropagator"],
+    f"{_PROPAGATION}.propagator": ["Propagator"],
+    f"{_PROPAGATION}.registry": ["PropagatorRegistry"],
+    _SAMPLING: [
+        "CompositeSampler", "ConstantSampler", "DurationSampler", "RateSampler", "Sampler",
+    ],
+    f"{_SAMPLING}.composite": ["CompositeSampler"],
+    f"{_SAMPLING}.constant": ["ConstantSampler"],
+    f"{_SAMPLING}.duration": ["DurationSampler"],
+    f"{_SAMPLING}.rate": ["RateSampler"],
+    f"{_SAMPLING}.sampler": ["Sampler"],
+    _REPORTING: ["CompositeReporter", "ConsoleReporter", "Reporter", "WavefrontSpanReporter"],
+    f"{_REPORTING}.composite": ["CompositeReporter"],
+    f"{_REPORTING}.console": ["ConsoleReporter"],
+    f"{_REPORTING}.reporter": ["Reporter"],
+    f"{_REPORTING}.wavefront": ["WavefrontSpanReporter"],
+}  # fmt: skip
+#: Every module of every package, and its names.
+LEGACY = {**WAVEFRONT_SDK, **PYFORMANCE, **OPENTRACING}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compat.legacy_program import INSTALL, run
-from compat.legacy_table import CONSTANTS, WAVEFRONT_SDK
+from compat.legacy_table import CONSTANTS, LEGACY
 from wf_instrument import compat
 
 if TYPE_CHECKING:
@@ -42,22 +42,22 @@ def found() -> dict[str, list[str]]:
     """Import every module in one program that does nothing else, and say what is in it."""
     program = f"""
 import importlib, json
-names = {list(WAVEFRONT_SDK)!r}
+names = {list(LEGACY)!r}
 print(json.dumps({{name: dir(importlib.import_module(name)) for name in names}}))
 """
     answer: dict[str, list[str]] = json.loads(run(INSTALL + program))
     return answer
 
 
-@pytest.mark.parametrize("module", list(WAVEFRONT_SDK))
+@pytest.mark.parametrize("module", list(LEGACY))
 def test_every_module_has_its_names(module: str, found: dict[str, list[str]]) -> None:
-    assert set(WAVEFRONT_SDK[module]) <= set(found[module])
+    assert set(LEGACY[module]) <= set(found[module])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "name"),
-    [(module, name) for module, names in WAVEFRONT_SDK.items() for name in names],
+    [(module, name) for module, names in LEGACY.items() for name in names],
 )
 @pytest.mark.usefixtures("installed")
 def test_every_name_can_be_imported_from_its_module(module: str, name: str) -> None:
@@ -89,7 +89,7 @@ def test_the_client_has_its_class_constants() -> None:
 
 
 @pytest.mark.usefixtures("installed")
-@pytest.mark.parametrize("module", list(WAVEFRONT_SDK))
+@pytest.mark.parametrize("module", list(LEGACY))
 def test_a_module_is_one_object_under_both_names(module: str) -> None:
     legacy = importlib.import_module(module)
     assert legacy is importlib.import_module(f"wf_instrument.compat.{module}")

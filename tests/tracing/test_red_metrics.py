@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -167,6 +168,10 @@ def test_the_span_reporter_sends_them_and_heartbeats(
     reporter = CompositeReporter(InMemoryReporter(), spans) if is_composite else spans
     tracer = WavefrontTracer(reporter, TAGS, samplers=[ConstantSampler(False)])
     finish(tracer, "op", 5)
+    deadline = time.monotonic() + 20
+    while client.sender.counts["points"].valid < 3:  # the first heartbeats, of another thread
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.002)
     tracer.close()
     client.close()
     points = receiver.lines("f=wavefront")

@@ -28,6 +28,8 @@ __all__ = ["LEGACY_PACKAGES", "install", "uninstall"]
 #: Top-level import name of a legacy package to the package of ours with the same tree of modules.
 LEGACY_PACKAGES: Final = {
     "wavefront_sdk": "wf_instrument.compat.wavefront_sdk",
+    "wavefront_pyformance": "wf_instrument.compat.wavefront_pyformance",
+    "wavefront_opentracing_sdk": "wf_instrument.compat.wavefront_opentracing_sdk",
 }
 
 

@@ -1,0 +1,5 @@
+"""`wavefront_opentracing_sdk.reporting.console`."""
+
+from wf_instrument.tracing import ConsoleReporter
+
+__all__ = ["ConsoleReporter"]
