@@ -133,6 +133,27 @@ def test_a_flush_respects_the_pause_the_receiver_asked_for() -> None:
     sender.close(0)
 
 
+@pytest.mark.slow
+def test_a_flush_waits_as_long_as_the_receiver_asked_and_no_longer() -> None:
+    told = iter([0.15, 0.15, 0.15, 0.15])
+    taken: list[str] = []
+
+    def deliver(kind: str, data: Batch, timeout_s: float | None) -> None:
+        pause_s = next(told, None)
+        if pause_s is not None:
+            raise SendError("busy", status=429, retry_after_s=pause_s)
+        taken.extend(data.texts())
+
+    # The pauses of our own would be far longer.
+    limits = SenderLimits(flush_interval_s=3600, first_pause_s=60)
+    sender = BatchSender("test", "a", deliver, limits)
+    sender.put("a", "1")
+    for _ in range(3):
+        sender.flush(10)
+    assert taken == ["1"]
+    sender.close(0)
+
+
 @pytest.mark.expects_caught
 def test_a_mistake_in_delivery_costs_its_batch_and_not_the_worker() -> None:
     arrived: list[str] = []

@@ -179,8 +179,10 @@ class BatchSender:
             has_worker = self._worker.is_running
             if has_worker:
                 lanes.is_flush_wanted = True
+                lanes.flushing += 1
                 lanes.state.notify_all()
                 lanes.state.wait_for(lambda: lanes.is_flushed(goals, limits), timeout_s)
+                lanes.flushing -= 1
         if not has_worker:
             self._worker.flush_here(goals, limits, deadline)
         with lanes.lock:

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from wf_instrument.sender.counts import KindCounts
-from wf_instrument.sender.retry import Backoff
+from wf_instrument.sender.retry import Backoff, reasonable_pause_s
 
 if TYPE_CHECKING:
     from wf_instrument.errors import SendError
@@ -47,7 +47,8 @@ class Lane:
         flight: What was taken from the buffer and is on its way just now.
         failures: Failed tries since the last success; 0 while all is well.
         not_before_s: Monotonic time before which there is no further try.
-        is_told_to_wait: Whether the receiver itself asked for that pause; a flush respects it.
+        told_until_s: Monotonic time until which the receiver itself asked us to wait, which a flush
+            respects too; 0.0 when it did not.
         has_spooled: Whether batches waited in the spool when it was looked at last.
         spool_at_s: Monotonic time from which on a failing lane puts into the spool what it has.
     """
@@ -59,11 +60,11 @@ class Lane:
         "failures",
         "flight",
         "has_spooled",
-        "is_told_to_wait",
         "kind",
         "not_before_s",
         "spool",
         "spool_at_s",
+        "told_until_s",
         "wake_at",
     )
 
@@ -78,7 +79,7 @@ class Lane:
         self.flight: Flight | None = None
         self.failures = 0
         self.not_before_s = 0.0
-        self.is_told_to_wait = False
+        self.told_until_s = 0.0
         self.has_spooled = False
         self.spool_at_s = 0.0
         self._backoff = Backoff(first_pause_s)
@@ -106,9 +107,7 @@ class Lane:
     def is_ready(self, *, is_forced: bool, is_due: bool) -> bool:
         """Whether a try may be made now."""
         if self.failures:
-            if is_forced and not self.is_told_to_wait:
-                return True
-            return time.monotonic() >= self.not_before_s
+            return time.monotonic() >= (self.told_until_s if is_forced else self.not_before_s)
         return is_forced or is_due or self.is_pressed
 
     def needs_spooling(self, now_s: float) -> bool:
@@ -167,14 +166,14 @@ class Lane:
     def succeeded(self) -> None:
         """Try the next batch without a pause."""
         self.failures = 0
-        self.not_before_s = 0.0
-        self.is_told_to_wait = False
+        self.not_before_s = self.told_until_s = 0.0
         self._backoff.reset()
 
     def failed(self, error: SendError) -> None:
         """Pause before the next try."""
         self.failures += 1
-        pause_s = self._backoff.next_pause_s(error.retry_after_s)
-        self.not_before_s = time.monotonic() + pause_s
-        self.is_told_to_wait = error.retry_after_s is not None
+        now_s = time.monotonic()
+        self.not_before_s = now_s + self._backoff.next_pause_s(error.retry_after_s)
+        told_s = reasonable_pause_s(error.retry_after_s)
+        self.told_until_s = now_s + told_s if told_s else 0.0
         self.spool_at_s = 0.0

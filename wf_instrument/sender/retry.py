@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from wf_instrument.errors import SendError
 
-__all__ = ["FIRST_PAUSE_S", "Backoff", "Remedy", "remedy_for"]
+__all__ = ["FIRST_PAUSE_S", "Backoff", "Remedy", "reasonable_pause_s", "remedy_for"]
 
 #: Answers about what the batch holds: another try changes nothing, fewer data may.
 #: Source: RFC 9110, 400, 406, 413, 415 and 422; Wavefront answers 406 to a batch with a bad line.
@@ -40,6 +40,11 @@ def remedy_for(error: SendError, batch_size: int) -> Remedy:
     return Remedy.SPLIT if batch_size > 1 else Remedy.DROP
 
 
+def reasonable_pause_s(retry_after_s: float | None) -> float:
+    """Return the pause that a receiver asked for, within reason; 0 when it asked for none."""
+    return min(retry_after_s or 0.0, _LONGEST_RETRY_AFTER_S)
+
+
 class Backoff:
     """Pauses that double, with jitter, up to a minute."""
 
@@ -51,7 +56,7 @@ class Backoff:
         """Return how long to wait before the next try; the receiver's own word is a minimum."""
         self._pause_s = min(max(self._pause_s * 2, self._first_pause_s), _LONGEST_PAUSE_S)
         pause_s = self._pause_s * random.uniform(0.75, 1.25)
-        return max(pause_s, min(retry_after_s or 0.0, _LONGEST_RETRY_AFTER_S))
+        return max(pause_s, reasonable_pause_s(retry_after_s))
 
     def reset(self) -> None:
         """Begin anew, after a success."""

@@ -101,7 +101,8 @@ class Worker:
                 self._wait(next_round_s)
                 if lanes.is_closed:
                     return
-                is_forced, lanes.is_flush_wanted = lanes.is_flush_wanted, False
+                is_forced = lanes.is_flush_wanted or self._was_told_to_wait_until_now()
+                lanes.is_flush_wanted = False
                 lanes.is_roused = False
             is_due = is_forced or time.monotonic() >= next_round_s
             if is_due:
@@ -131,8 +132,20 @@ class Worker:
 
     def _next_try_s(self) -> float:
         """Caller holds the lock. Return the monotonic time of the next try after a failure."""
+        is_flushing = self._lanes.flushing > 0
         return min(
-            (lane.not_before_s for lane in self._lanes if lane.is_retrying), default=math.inf
+            (
+                lane.told_until_s if is_flushing and lane.told_until_s else lane.not_before_s
+                for lane in self._lanes
+                if lane.is_retrying
+            ),
+            default=math.inf,
+        )
+
+    def _was_told_to_wait_until_now(self) -> bool:
+        """Caller holds the lock. Whether a flush waits for nothing but a pause that is over."""
+        return self._lanes.flushing > 0 and any(
+            lane.is_retrying and 0 < lane.told_until_s <= time.monotonic() for lane in self._lanes
         )
 
     def _deliver_ready(self, *, is_forced: bool, is_due: bool, deadline: float | None) -> None:
