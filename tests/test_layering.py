@@ -22,7 +22,7 @@ RANKS = {
     "reporting": 5, "testing": 6,
     "web": 6, "backends": 6,
     "telemetry": 7, "dashboard": 7,
-    "traced": 8,
+    "traced": 8, "pytest_plugin": 9,
     "integrations": 8,
     "compat": 9,
     "cli": 10, "__main__": 11, "__init__": 0,

@@ -33,7 +33,7 @@ PUBLIC = {
         "Pipeline", "Producer", "Reporter", "ReporterUrl", "Snapshot", "known_schemes",
         "make_reporter",
     ],
-    "wf_instrument.testing": ["ManualClock", "RecordingReporter"],
+    "wf_instrument.testing": ["ManualClock", "RecordingReporter", "SeededIds"],
 }  # fmt: skip
 
 

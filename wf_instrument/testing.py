@@ -10,14 +10,18 @@ import time
 from typing import TYPE_CHECKING
 
 from wf_instrument.reporting.merge import merge_snapshots
+from wf_instrument.tracing.ids import seeded_ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
+
+    from typing_extensions import Self
 
     from wf_instrument.reporting.snapshot import RequestInterval, Snapshot
     from wf_instrument.tracing.span_data import SpanData
 
-__all__ = ["ManualClock", "RecordingReporter"]
+__all__ = ["ManualClock", "RecordingReporter", "SeededIds"]
 
 
 class ManualClock:
@@ -37,6 +41,29 @@ class ManualClock:
     def advance(self, seconds: float) -> None:
         """Move it on."""
         self._now_s += seconds
+
+
+class SeededIds:
+    """A `with` block in which trace and span ids are the same in every run.
+
+    Args:
+        seed: Another one gives other ids.
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        self._block = seeded_ids(seed)
+
+    def __enter__(self) -> Self:
+        self._block.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self._block.__exit__(kind, error, tb)
 
 
 class RecordingReporter:
@@ -101,6 +128,44 @@ class RecordingReporter:
             row.count
             for row in self.requests
             if all(getattr(row.key, name) == value for name, value in fields.items())
+        )
+
+    def assert_request(self, count: int | None = None, **fields: object) -> None:
+        """Fail unless requests were recorded whose key has these field values.
+
+        Args:
+            count: How many; at least one when None.
+            fields: Of `RequestKey`: `route`, `method`, `status`, `outcome`, ...
+        """
+        found = self.count(**fields)
+        if found == count or (count is None and found):
+            return
+        wanted = ", ".join(f"{name}={value!r}" for name, value in fields.items())
+        seen = "\n".join(
+            f"  {row.count} x {row.key.method} {row.key.route} -> {row.key.status}"
+            for row in self.requests
+        )
+        raise AssertionError(
+            f"{found} requests with {wanted or 'any key'}, expected "
+            f"{'at least 1' if count is None else count}; recorded:\n{seen or '  none'}"
+        )
+
+    def assert_span(self, name: str, *, is_error: bool | None = None, **tags: object) -> SpanData:
+        """Fail unless a span of that name and with these tags was recorded; return the first.
+
+        Args:
+            name: The operation.
+            is_error: Whether it failed; either when None.
+            tags: Some of its tags; `key__part` stands for `key.part`.
+        """
+        wanted = {(key.replace("__", "."), str(value)) for key, value in tags.items()}
+        for span in self.spans:
+            if span.name == name and wanted <= set(span.tags) and is_error in (None, span.is_error):
+                return span
+        seen = "\n".join(f"  {span.name} {dict(span.tags)}" for span in self.spans)
+        error = "" if is_error is None else f", is_error={is_error}"
+        raise AssertionError(
+            f"no span {name!r} with {dict(wanted)}{error}; recorded:\n{seen or '  none'}"
         )
 
     def wait_until(self, condition: Callable[[RecordingReporter], bool], timeout_s: float) -> bool:
