@@ -49,14 +49,14 @@ class WavefrontHistogram(Histogram):
         # Not calling pyformance's __init__: its decaying sample is neither needed nor cheap.
         self._now = clock
         self._lock = threading.Lock()
-        self._raw: list[tuple[int, float]] = []
+        self._raw: list[tuple[float, float]] = []
         self._bins: dict[int, ExponentialHistogram] = {}
         self.dropped_bins = 0
 
     def add(self, value: float) -> None:
         """Add a value to the bin of the current minute."""
         raw = self._raw
-        raw.append((int(self._now() // 60) * 60, value))
+        raw.append((self._now(), value))
         if len(raw) >= _FOLD_AFTER:
             with self._lock:
                 self._fold()
@@ -159,9 +159,16 @@ class WavefrontHistogram(Histogram):
         n = len(self._raw)
         part = self._raw[:n]
         del self._raw[:n]
+        if not part:
+            return
+        times = [time_s for time_s, _ in part]
+        first, last = int(min(times) // 60) * 60, int(max(times) // 60) * 60
         by_minute: dict[int, list[float]] = {}
-        for minute, value in part:
-            by_minute.setdefault(minute, []).append(value)
+        if first == last:  # nearly always
+            by_minute[first] = [value for _, value in part]
+        else:
+            for time_s, value in part:
+                by_minute.setdefault(int(time_s // 60) * 60, []).append(value)
         for minute, values in by_minute.items():
             self._bins.setdefault(minute, ExponentialHistogram()).add_many(values)
         # One more than the past bins: that of the current minute.

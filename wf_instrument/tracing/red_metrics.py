@@ -73,6 +73,10 @@ class _Series:
     durations: dict[tuple[int, bool], ExponentialHistogram] = field(default_factory=dict)
 
 
+#: Durations not yet in their histogram, by series (its `id`), minute and whether they failed.
+_Fresh = dict[tuple[int, int, bool], tuple[_Series, list[float]]]
+
+
 class RedMetrics:
     """Adds spans up.
 
@@ -100,6 +104,8 @@ class RedMetrics:
     def _reset(self) -> None:
         self._raw: list[WavefrontSpan] = []
         self._series: dict[tuple[str, Tags], _Series] = {}
+        # Of spans without a tag that matters, by operation as it was given.
+        self._plain: dict[str, _Series] = {}
         self._lock = threading.Lock()
 
     def record(self, span: WavefrontSpan) -> None:
@@ -140,34 +146,42 @@ class RedMetrics:
         part = raw[:n]
         # Never the list itself is replaced: another thread may be appending to it.
         del raw[:n]
+        fresh: _Fresh = {}
         for span in part:
             try:
-                self._add(span)
+                self._add(span, fresh)
             except Exception as error:  # noqa: BLE001 - tags are the application's
                 caught("tracing.red_metrics", error)
+        for (_, minute, is_error), (series, values) in fresh.items():
+            histogram = series.durations.setdefault((minute, is_error), ExponentialHistogram())
+            histogram.add_many(values)
 
-    def _add(self, span: WavefrontSpan) -> None:
-        tags = self._tags_of(span)
-        is_error = is_true(tags.pop("error", None))
-        operation = text_of(span.operation_name)
-        series = self._series_of(operation, tags)
-        duration_us = span.duration_ns / 1e3
+    def _add(self, span: WavefrontSpan, fresh: _Fresh) -> None:
+        own = [pair for pair in span.own_tags() if pair[0] in self._read]
+        series = None if own else self._plain.get(span.operation_name)
+        is_error = False
+        if series is None:
+            tags = self._tags_of(own)
+            is_error = is_true(tags.pop("error", None))
+            series = self._series_of(text_of(span.operation_name), tags)
+            if not own and len(self._plain) < MAX_SERIES:
+                self._plain[span.operation_name] = series
+        duration_ns = span.duration_ns
         series.count += 1
         series.errors += is_error
-        series.total_ms += span.duration_ns // 1_000_000
-        ended_s = (span.start_ns + span.duration_ns) // 1_000_000_000
-        key = (ended_s // 60 * 60, is_error)
-        histogram = series.durations.get(key)
-        if histogram is None:
-            histogram = series.durations[key] = ExponentialHistogram()
-        histogram.add(duration_us)
+        series.total_ms += duration_ns // 1_000_000
+        key = (id(series), (span.start_ns + duration_ns) // 60_000_000_000 * 60, is_error)
+        known = fresh.get(key)
+        if known is None:
+            known = fresh[key] = (series, [])
+        known[1].append(duration_ns / 1e3)
 
-    def _tags_of(self, span: WavefrontSpan) -> dict[str, str]:
-        """Return the tags of a span that matter here; the last value of each wins."""
+    def _tags_of(self, own: list[tuple[str, object]]) -> dict[str, str]:
+        """Return the tags of a series; of a span's own the last value of each wins."""
         found: dict[str, str] = dict(self._levels)
         found["component"] = found["span.kind"] = _NONE
-        for key, value in span.own_tags():
-            if key in self._read and (text := text_of(value)):
+        for key, value in own:
+            if text := text_of(value):
                 found[key] = text
         return found
 

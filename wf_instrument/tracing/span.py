@@ -152,6 +152,13 @@ class WavefrontSpan(opentracing.Span):  # type: ignore[misc]  # opentracing ship
             self.decision = True
         return self
 
+    def set_tags(self, tags: Mapping[str, object] | Iterable[tuple[str, object]]) -> Self:
+        """Add several tags, as a mapping or as pairs; see `set_tag`."""
+        pairs = tags.items() if hasattr(tags, "items") else tags
+        for key, value in pairs:
+            self.set_tag(key, value)
+        return self
+
     def log_kv(self, key_values: Mapping[str, object], timestamp: float | None = None) -> Self:
         """Note something that happened.
 
@@ -209,12 +216,13 @@ class WavefrontSpan(opentracing.Span):  # type: ignore[misc]  # opentracing ship
 
     def own_tags(self) -> list[tuple[str, object]]:
         """Return tags as they were given: the integration's, then the application's."""
+        if self.tag_source is None:
+            return self._tags or []
         own: list[tuple[str, object]] = []
-        if self.tag_source is not None:
-            try:
-                own += self.tag_source.span_tags()
-            except Exception as error:  # noqa: BLE001 - the span is worth more than its tags
-                caught("tracing.tag_source", error)
+        try:
+            own += self.tag_source.span_tags()
+        except Exception as error:  # noqa: BLE001 - the span is worth more than its tags
+            caught("tracing.tag_source", error)
         own += self._tags or ()
         return own
 
@@ -252,7 +260,7 @@ class WavefrontSpan(opentracing.Span):  # type: ignore[misc]  # opentracing ship
 
     def to_span_data(self) -> SpanData:
         """Return the finished span as plain data."""
-        tags = self._request_tags()
+        tags = self._plain_tags()
         if tags is None:
             tags = tuple(
                 (text_of(k), text) for k, v in self.get_tags_as_list() if (text := text_of(v))
@@ -270,22 +278,22 @@ class WavefrontSpan(opentracing.Span):  # type: ignore[misc]  # opentracing ship
             is_error=any(key == "error" and is_true(value) for key, value in tags),
         )
 
-    def _request_tags(self) -> tuple[tuple[str, str], ...] | None:
-        """Return the tags of a server span that the application added none to, the common case.
+    def _plain_tags(self) -> tuple[tuple[str, str], ...] | None:
+        """Return the tags when none of them stands twice, the common case.
 
-        None when a tag stands twice, which `get_tags_as_list` knows how to settle.
+        None when one does, which `get_tags_as_list` knows how to settle.
         """
         base = self._tracer.base_text
-        if self._tags is not None or self.tag_source is None or base is None:
+        if base is None:
             return None
-        try:
-            own = plain_tags(self.tag_source.span_tags())
-        except Exception as error:  # noqa: BLE001 - the span is worth more than its tags
-            caught("tracing.tag_source", error)
+        if self._tags is None and self.tag_source is None:
+            return self._tracer.base_pairs
+        own = plain_tags(self.own_tags())
+        if own is None or not own.keys().isdisjoint(base):
             return None
-        if own is None or "component" not in own or not own.keys().isdisjoint(base):
-            return None
-        return (*base.items(), *own.items())
+        if "component" in own or "component" in base:
+            return (*base.items(), *own.items())
+        return (*base.items(), *own.items(), ("component", "none"))
 
     def __exit__(
         self,

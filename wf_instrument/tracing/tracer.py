@@ -79,6 +79,9 @@ class WavefrontTracer(opentracing.Tracer):  # type: ignore[misc]  # opentracing 
         self.base_tags: tuple[tuple[str, object], ...] = (*known, *(pairs or ()))
         # As text once, for the many spans that carry them; None when a key stands twice.
         self.base_text = plain_tags(self.base_tags)
+        base = self.base_text or {}
+        last = () if "component" in base else (("component", "none"),)
+        self.base_pairs: tuple[tuple[str, str], ...] = (*base.items(), *last)
         kept = list(samplers or ())
         self._early = [sampler for sampler in kept if sampler.is_early()]
         self._late = [sampler for sampler in kept if not sampler.is_early()]
@@ -151,6 +154,16 @@ class WavefrontTracer(opentracing.Tracer):  # type: ignore[misc]  # opentracing 
         ignore_active_span: bool = False,
     ) -> WavefrontSpan:
         """Start a span; see OpenTracing. `start_time` is Unix time in seconds."""
+        if references is None and start_time is None:
+            # The common case: a child of a span of ours, or of none.
+            parent = child_of
+            if parent is None and not ignore_active_span:
+                parent = ACTIVE.get()
+            if parent is None or type(parent) is WavefrontSpan:
+                span = self._start_child(operation_name or "", parent)
+                if tags:
+                    span.set_tags(tags)
+                return span
         parents, follows = _references(child_of, references)
         if not parents and not follows and not ignore_active_span:
             active = ACTIVE.get()
@@ -169,9 +182,32 @@ class WavefrontTracer(opentracing.Tracer):  # type: ignore[misc]  # opentracing 
         span._baggage = baggage or None  # noqa: SLF001 - the tracer makes the span
         # Also with a given start: from here on the wall clock may be set, this one not.
         span._started_mono_ns = time.perf_counter_ns() - (now_ns - start_ns)  # noqa: SLF001
-        pairs = tags.items() if isinstance(tags, Mapping) else tags
-        for key, value in pairs or ():
-            span.set_tag(key, value)
+        if tags:
+            span.set_tags(tags)
+        return span
+
+    def _start_child(self, operation_name: str, parent: WavefrontSpan | None) -> WavefrontSpan:
+        """Start a span now, without a context in between; see `start_request_span`."""
+        if parent is None:
+            trace_id = new_trace_id()
+            decision = self._early_decision(operation_name, trace_id)
+            span = WavefrontSpan(
+                self, operation_name, trace_id, new_span_id(), time.time_ns(), decision
+            )
+        else:
+            trace_id = parent.trace_id_int
+            decision = parent.decision
+            if decision is None:
+                decision = self._early_decision(operation_name, trace_id)
+            span = WavefrontSpan(
+                self, operation_name, trace_id, new_span_id(), time.time_ns(), decision
+            )
+            span.parents = ((trace_id, parent.span_id_int),)
+            if parent._baggage:  # noqa: SLF001 - the tracer makes the span
+                span._baggage = dict(parent._baggage)  # noqa: SLF001 - as above
+            if parent._tracestate:  # noqa: SLF001 - as above
+                span._tracestate = parent._tracestate  # noqa: SLF001 - as above
+        span._started_mono_ns = time.perf_counter_ns()  # noqa: SLF001 - as above
         return span
 
     def start_active_span(

@@ -272,7 +272,7 @@ def send_span_data(client: WavefrontClient, span: SpanData, source: str | None) 
         QueueFullError: The client's buffer is full.
     """
     client.send_span(
-        "unnamed" if is_blank(span.name) else span.name,
+        span.name if span.name.strip() else "unnamed",
         span.start_ns // 1_000_000,
         span.duration_ns // 1_000_000,
         source,
@@ -280,7 +280,7 @@ def send_span_data(client: WavefrontClient, span: SpanData, source: str | None) 
         uuid.UUID(int=span.span_id),
         [uuid.UUID(int=span_id) for _, span_id in span.parents],
         [uuid.UUID(int=span_id) for _, span_id in span.follows_from],
-        [(key, value) for key, value in span.tags if not is_blank(key) and not is_blank(value)],
+        [(key, value) for key, value in span.tags if key.strip() and value.strip()],
         span.logs,
     )
 
