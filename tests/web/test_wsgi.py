@@ -12,9 +12,11 @@ import pytest
 
 from samples import IDENTITY
 from wf_instrument.reporting import Pipeline
+from wf_instrument.reporting.snapshot import SnapshotDraft
 from wf_instrument.settings import Settings
 from wf_instrument.testing import RecordingReporter
 from wf_instrument.web import Recorder, WsgiTelemetry
+from wf_instrument.web.recorder import LiveRequest
 
 App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -26,10 +28,10 @@ class Stage:
         self.pipeline = Pipeline(IDENTITY, 60)
         self.reporter = RecordingReporter()
         self.pipeline.add_reporter("test", self.reporter)
-        recorder = Recorder(
+        self.recorder = Recorder(
             "wsgi", Settings(), self.pipeline, None, lambda route: (str(route), None, None)
         )
-        self.driver = WsgiTelemetry(app, recorder, lambda environ: None)
+        self.driver = WsgiTelemetry(app, self.recorder, lambda environ: None)
 
     def call(self, **environ: Any) -> Iterable[bytes]:
         setup_testing_defaults(environ)
@@ -161,3 +163,38 @@ def test_the_driver_keeps_to_the_wsgi_standard() -> None:
     body.close()  # type: ignore[attr-defined]  # as servers do
     row = stage.row()
     assert (row.key.method, row.request_bytes.sum) == ("POST", 5)
+
+
+def test_a_drain_may_meet_a_request_in_the_very_moment_it_begins_or_ends() -> None:
+    stage = Stage(answering([b"abc"]))
+    drains: list[SnapshotDraft] = []
+
+    class Watched(dict[int, LiveRequest]):
+        """Drains whenever a request comes or goes, as another thread could."""
+
+        def __setitem__(self, key: int, value: LiveRequest) -> None:
+            super().__setitem__(key, value)
+            self.drain()
+
+        def __delitem__(self, key: int) -> None:
+            self.drain()
+            super().__delitem__(key)
+            self.drain()
+
+        def pop(self, key: int, *default: Any) -> Any:
+            self.drain()
+            found = super().pop(key, *default)
+            self.drain()
+            return found
+
+        def drain(self) -> None:
+            drains.append(SnapshotDraft())
+            stage.recorder.drain_into(drains[-1])
+
+    stage.recorder.live = Watched()
+    stage.call()
+    assert len(drains) >= 3
+    assert drains[0].total_in_flight == {"wsgi": 1}
+    assert drains[-1].total_in_flight == {"wsgi": 0}
+    stage.recorder.drain_into(drains[-1])
+    assert sum(row.count for draft in drains for row in draft.requests) == 1

@@ -64,9 +64,10 @@ class RequestRecord:
         if clock is not None:
             self.started_cpu_ns = clock()
             self.thread_id = get_ident()
-        if recorder.metrics:
-            recorder.live[id(self)] = self
         self.started_mono_ns = time.perf_counter_ns()
+        if recorder.metrics:
+            # Last: from here on a drain in another thread may look at it.
+            recorder.live[id(self)] = self
 
     def resolve_handle(self) -> RouteHandle:
         """Return the handle of the request's route, asking the framework if need be."""
