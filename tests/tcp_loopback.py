@@ -6,6 +6,7 @@ import socket
 import struct
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ class LineReceiver:
     def hang_up(self) -> None:
         """End the connections in both directions."""
         for connection in self._sockets:
-            if connection.fileno() != -1:
+            # Its own thread may have closed it meanwhile, or the other side.
+            with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def half_close(self) -> None:
