@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -320,3 +321,25 @@ def test_a_killed_process_loses_nothing_that_was_spooled(tmp_path: Path) -> None
         client.close()
     assert set(names) == {f'"m{number}"' for number in range(100_000)}
     assert len(names) <= 100_000 + 5000  # duplicates of the one batch in flight, at most
+
+
+def test_a_buffer_that_fills_during_a_long_delivery_is_spooled(tmp_path: Path) -> None:
+    is_delivering, go_on = threading.Event(), threading.Event()
+
+    def hang(kind: str, batch: Batch, timeout_s: float | None) -> None:
+        is_delivering.set()
+        go_on.wait(20)
+
+    limits = SenderLimits(queue_size=20, batch_size=5, flush_interval_s=3600)
+    sender = BatchSender("test", ["points"], hang, limits, spool=lambda _: make(tmp_path))
+    for number in range(5):
+        assert sender.put("points", f"{number}\n")
+    assert is_delivering.wait(10)
+    for number in range(5, 100):
+        deadline = time.monotonic() + 10
+        while sender.remaining_capacity("points") == 0 and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert sender.put("points", f"{number}\n")
+    go_on.set()
+    sender.close(10)
+    assert sender.counts["points"].dropped == 0

@@ -265,9 +265,15 @@ class BatchSender:
         """Caller holds the lock."""
         if not self._is_started:
             self._start()
-        if not self._lanes.is_roused and (not lane.failures or lane.spool is not None):
-            self._lanes.is_roused = True
-            self._lanes.state.notify_all()
+        lanes = self._lanes
+        is_news = not lanes.is_roused and (not lane.failures or lane.spool is not None)
+        if is_news:
+            lanes.is_roused = True
+        # Apart from the worker, which stays roused as long as a delivery lasts.
+        if not lanes.is_spooler_roused and lane.needs_spooling(time.monotonic()):
+            lanes.is_spooler_roused = is_news = True
+        if is_news:
+            lanes.state.notify_all()
 
     def _refuse(self, lane: Lane) -> None:
         """Caller holds the lock."""

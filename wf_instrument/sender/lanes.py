@@ -27,6 +27,7 @@ class Lanes:
         is_flush_wanted: The worker is asked not to wait for its interval.
         flushing: How many calls wait for a flush just now.
         is_roused: The worker was woken since it began to wait.
+        is_spooler_roused: So was the spooler.
     """
 
     def __init__(self, lanes: Mapping[str, Lane]) -> None:
@@ -37,6 +38,7 @@ class Lanes:
         self.is_flush_wanted = False
         self.flushing = 0
         self.is_roused = False
+        self.is_spooler_roused = False
 
     def __iter__(self) -> Iterator[Lane]:
         return iter(self.by_kind.values())

@@ -99,6 +99,7 @@ class Spooler:
                 if lane.needs_spooling(now_s):
                     return lane
             waiting = [x.spool_at_s for x in lanes if x.failures and x.buffer.has_more]
+            lanes.is_spooler_roused = False
             lanes.state.wait(max(min(waiting) - now_s, 0.01) if waiting else None)
         return None
 
