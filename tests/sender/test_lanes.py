@@ -229,3 +229,17 @@ def test_a_receiver_that_never_answers_does_not_hang_a_program_that_ends() -> No
         )
         assert time.monotonic() - began < 15
         answer_now.set()
+
+
+@pytest.mark.expects_caught
+def test_a_round_that_fails_does_not_hold_up_a_flush() -> None:
+    def fail() -> None:
+        raise ValueError("a supplier of the application")
+
+    deliveries = Deliveries()
+    limits = SenderLimits(flush_interval_s=3600)
+    sender = BatchSender("test", "a", deliveries, limits, on_round=fail)
+    sender.put("a", "1")
+    assert sender.flush(10)
+    assert deliveries.of("a") == ["1"]
+    sender.close(5)

@@ -110,13 +110,20 @@ class Worker:
             try:
                 if is_due:
                     lanes.look_into_spools()
-                    if self._on_round is not None:
-                        self._on_round()
+                    self._begin_round()
                 self._deliver_ready(is_forced=is_forced, is_due=is_due, deadline=None)
             except Exception as error:  # noqa: BLE001 - a mistake of ours must not stop the worker
                 caught(f"sender {self._delivery.name}", error)
                 with lanes.state:
                     lanes.state.wait_for(lambda: lanes.is_closed, _PAUSE_S)
+
+    def _begin_round(self) -> None:
+        if self._on_round is None:
+            return
+        try:
+            self._on_round()
+        except Exception as error:  # noqa: BLE001 - what it adds must not hold up the others' data
+            caught(f"sender {self._delivery.name} round", error)
 
     def _wait(self, next_round_s: float) -> None:
         """Caller holds the lock. Return when it is time, or when a batch is full."""
