@@ -121,3 +121,17 @@ def test_over_an_outage_every_datum_is_delivered_or_counted_and_memory_stays_bou
     for kind in "ab":  # what was kept came in its order
         numbers = [int(line[1:]) for line in taken if line[0] == kind]
         assert numbers == sorted(numbers)
+
+
+def test_a_full_batch_in_bytes_goes_without_waiting_for_the_interval() -> None:
+    is_delivered = threading.Event()
+
+    def deliver(kind: str, batch: Batch, timeout_s: float | None) -> None:
+        is_delivered.set()
+
+    limits = SenderLimits(flush_interval_s=3600, queue_bytes=1000, batch_bytes=400)
+    sender = BatchSender("test", "a", deliver, limits)
+    for _ in range(5):
+        assert sender.put("a", "x" * 99 + "\n")
+    assert is_delivered.wait(10)
+    sender.close(5)

@@ -137,7 +137,11 @@ class BatchSender:
             if not waiting:
                 self._refuse(lane)
                 return False
-            if waiting >= lane.wake_at or not self._is_started:
+            if (
+                waiting >= lane.wake_at
+                or lane.buffer.byte_size >= lane.wake_bytes
+                or not self._is_started
+            ):
                 self._rouse(lane)
         return True
 

@@ -32,6 +32,7 @@ class BoundedBuffer:
     Attributes:
         accepted: How many data were ever taken in.
         settled: How many of them have left since.
+        byte_size: Bytes of what waits; what is not yet packed counts by character.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class BoundedBuffer:
         self.batch_bytes = batch_bytes
         self.accepted = 0
         self.settled = 0
-        self._bytes = 0
+        self.byte_size = 0
         self._block_size = min(_BLOCK_SIZE, batch_size)
         self._block_characters = min(_BLOCK_CHARACTERS, batch_bytes)
         self._packed: deque[Block] = deque()
@@ -62,13 +63,13 @@ class BoundedBuffer:
         """Take a datum in; return how many wait then, 0 when there is no room for it."""
         size = len(datum)
         waiting = self.accepted - self.settled
-        if waiting >= self.capacity or self._bytes + size > self.capacity_bytes:
+        if waiting >= self.capacity or self.byte_size + size > self.capacity_bytes:
             return 0
         if self._loose_characters + size > self._block_characters and self._loose:
             self._pack()
         self._loose.append(datum)
         self._loose_characters += size
-        self._bytes += size
+        self.byte_size += size
         self.accepted += 1
         if len(self._loose) >= self._block_size:
             self._pack()
@@ -98,11 +99,11 @@ class BoundedBuffer:
     def settle(self, batch: Batch) -> None:
         """Let go of a batch that was taken."""
         self.settled += batch.count
-        self._bytes -= batch.byte_size
+        self.byte_size -= batch.byte_size
 
     def _pack(self) -> None:
         todo = [pack(self._loose)]
-        self._bytes += len(todo[0].data) - self._loose_characters
+        self.byte_size += len(todo[0].data) - self._loose_characters
         self._loose, self._loose_characters = [], 0
         # Characters are up to four bytes; a block that is a batch by itself must be no larger.
         while todo:

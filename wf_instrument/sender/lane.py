@@ -43,7 +43,8 @@ class Lane:
         first_pause_s: Before the second try.
 
     Attributes:
-        wake_at: So much waiting is delivered without regard to the interval.
+        wake_at: So many waiting are delivered without regard to the interval.
+        wake_bytes: So many bytes waiting, too.
         flight: What was taken from the buffer and is on its way just now.
         failures: Failed tries since the last success; 0 while all is well.
         not_before_s: Monotonic time before which there is no further try.
@@ -66,6 +67,7 @@ class Lane:
         "spool_at_s",
         "told_until_s",
         "wake_at",
+        "wake_bytes",
     )
 
     def __init__(
@@ -76,6 +78,7 @@ class Lane:
         self.spool = spool
         self.counts = KindCounts()
         self.wake_at = min(buffer.batch_size, max(buffer.capacity // 2, 1))
+        self.wake_bytes = min(buffer.batch_bytes, max(buffer.capacity_bytes // 2, 1))
         self.flight: Flight | None = None
         self.failures = 0
         self.not_before_s = 0.0
@@ -87,7 +90,12 @@ class Lane:
     @property
     def is_pressed(self) -> bool:
         """Whether so much waits that it should go early; not while tries fail."""
-        return self.buffer.has_more and not self.failures and len(self.buffer) >= self.wake_at
+        buffer = self.buffer
+        return (
+            buffer.has_more
+            and not self.failures
+            and (len(buffer) >= self.wake_at or buffer.byte_size >= self.wake_bytes)
+        )
 
     @property
     def is_retrying(self) -> bool:
@@ -97,7 +105,11 @@ class Lane:
     @property
     def is_filling(self) -> bool:
         """Whether the buffer may soon be full, however well deliveries go."""
-        return self.buffer.has_more and len(self.buffer) * 4 >= self.buffer.capacity * 3
+        buffer = self.buffer
+        return buffer.has_more and (
+            len(buffer) * 4 >= buffer.capacity * 3
+            or buffer.byte_size * 4 >= buffer.capacity_bytes * 3
+        )
 
     @property
     def is_empty(self) -> bool:
