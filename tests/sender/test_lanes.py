@@ -243,3 +243,34 @@ def test_a_round_that_fails_does_not_hold_up_a_flush() -> None:
     assert sender.flush(10)
     assert deliveries.of("a") == ["1"]
     sender.close(5)
+
+
+def test_two_threads_that_deliver_at_once_lose_no_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    is_delivering, go_on = threading.Event(), threading.Event()
+    taken: list[str] = []
+
+    def deliver(kind: str, batch: Batch, timeout_s: float | None) -> None:
+        is_delivering.set()
+        go_on.wait(20)
+        taken.extend(batch.texts())
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    sender = BatchSender("test", "a", deliver, SenderLimits(batch_size=1))
+    start = threading.Thread.start
+    flusher = threading.Thread(target=sender.flush, args=(20,))
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        sender.put("a", "1\n")
+        start(flusher)  # delivers by itself, since the worker cannot start
+        assert is_delivering.wait(10)
+    is_delivering.clear()
+    sender.put("a", "2\n")  # now it can
+    is_delivering.wait(0.2)
+    go_on.set()
+    flusher.join(20)
+    assert sender.flush(10)
+    assert sorted(taken) == ["1\n", "2\n"]
+    assert (sender.waiting("a"), sender.counts["a"].delivered) == (0, 2)
+    sender.close(5)

@@ -343,3 +343,29 @@ def test_a_buffer_that_fills_during_a_long_delivery_is_spooled(tmp_path: Path) -
     go_on.set()
     sender.close(10)
     assert sender.counts["points"].dropped == 0
+
+
+def test_a_worker_without_a_spooler_is_started_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+    started: list[str] = []
+
+    def start_workers_alone(thread: threading.Thread) -> None:
+        if thread.name.endswith("-spool"):
+            raise RuntimeError("can't start new thread")
+        started.append(thread.name)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_workers_alone)
+    taken: list[str] = []
+
+    def deliver(kind: str, batch: Batch, timeout_s: float | None) -> None:
+        taken.extend(batch.texts())
+
+    sender = BatchSender("test", ["points"], deliver, spool=lambda _: make(tmp_path))
+    for number in range(10):
+        assert sender.put("points", f"{number}\n")
+    assert sender.flush(10)
+    sender.close(5)
+    assert (len(started), len(taken)) == (1, 10)

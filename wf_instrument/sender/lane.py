@@ -93,6 +93,7 @@ class Lane:
         buffer = self.buffer
         return (
             buffer.has_more
+            and self.flight is None
             and not self.failures
             and (len(buffer) >= self.wake_at or buffer.byte_size >= self.wake_bytes)
         )
@@ -100,7 +101,9 @@ class Lane:
     @property
     def is_retrying(self) -> bool:
         """Whether data wait for another try."""
-        return self.failures > 0 and (self.buffer.has_more or self.has_spooled)
+        return (
+            self.failures > 0 and self.flight is None and (self.buffer.has_more or self.has_spooled)
+        )
 
     @property
     def is_filling(self) -> bool:
@@ -131,11 +134,12 @@ class Lane:
             and (now_s >= self.spool_at_s or len(self.buffer) >= self.buffer.batch_size)
         )
 
-    def take_off(self) -> Batch:
-        """Return the next batch of the buffer, which is on its way then; empty when none waits."""
-        batch = self.buffer.take()
-        self.flight = Flight(batch) if batch.count else None
-        return batch
+    def take_off(self) -> Flight | None:
+        """Have the next batch of the buffer on its way; None when none waits, or one still is."""
+        if self.flight is None and self.buffer.has_more:
+            self.flight = Flight(self.buffer.take())
+            return self.flight
+        return None
 
     def settle(self, flight: Flight, part: Batch, rest: Batch) -> bool:
         """Let go of a part of what is on its way; False when it was rescued meanwhile."""

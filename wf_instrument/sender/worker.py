@@ -69,7 +69,9 @@ class Worker:
         return threading.current_thread() is self._thread
 
     def start(self) -> None:
-        """Start the thread. Raises RuntimeError when no thread can start any more."""
+        """Start the thread, unless it runs. Raises RuntimeError when none can start any more."""
+        if self.is_running:
+            return
         thread = threading.Thread(
             target=self._run, name=f"wf-instrument-{self._delivery.name}", daemon=True
         )
@@ -174,11 +176,10 @@ class Worker:
                 with self._lanes.lock:
                     if lane.buffer.settled >= goal and not lane.is_pressed:
                         break
-                    batch = lane.take_off()
-                    flight = lane.flight
+                    flight = lane.take_off()
                 if flight is None:
                     break
-                error = self._deliver_flight(lane, flight, batch, deadline)
+                error = self._deliver_flight(lane, flight, deadline)
             if error is not None and error.status is None:
                 is_forced = False  # nobody is there: the others need not run into the same wall
 
@@ -216,7 +217,7 @@ class Worker:
         return self._note_outcome(lane, undelivered)
 
     def _deliver_flight(
-        self, lane: Lane, flight: Flight, batch: Batch, deadline: float | None
+        self, lane: Lane, flight: Flight, deadline: float | None
     ) -> SendError | None:
         def on_settled(part: Batch, is_delivered: bool, rest: Batch) -> None:
             with self._lanes.state:
@@ -224,11 +225,13 @@ class Worker:
                     lane.count_settled(len(part), is_delivered=is_delivered)
                     self._lanes.state.notify_all()
 
-        undelivered = self._delivery.run(
-            lane, batch, deadline, on_settled, self._error_counter(lane)
-        )
-        with self._lanes.lock:
-            lane.land(flight)
+        try:
+            undelivered = self._delivery.run(
+                lane, flight.rest, deadline, on_settled, self._error_counter(lane)
+            )
+        finally:
+            with self._lanes.lock:
+                lane.land(flight)
         return self._note_outcome(lane, undelivered)
 
     def _note_outcome(self, lane: Lane, undelivered: Undelivered | None) -> SendError | None:
