@@ -38,7 +38,7 @@ class RateLimitedLog:
     def warning(
         self, key: str, message: str, *args: object, exc_info: BaseException | None = None
     ) -> None:
-        """Log `message % args` unless `key` was logged within the interval."""
+        """Log `message % args` unless `key` was logged within the interval; never raise."""
         now = time.monotonic()
         last = self._last.get(key)
         if last is not None and now - last < self._interval_s:
@@ -48,7 +48,9 @@ class RateLimitedLog:
         held = self._held.pop(key, 0)
         if held:
             message, args = message + " (%d more since the last line)", (*args, held)
-        self._logger.warning(message, *args, exc_info=exc_info)
+        # A handler of the application may raise, and a full stack leaves no room for logging.
+        with contextlib.suppress(Exception):
+            self._logger.warning(message, *args, exc_info=exc_info)
 
 
 class guard:  # noqa: N801 - reads as a statement: with guard("flask.route")
@@ -81,7 +83,7 @@ class guard:  # noqa: N801 - reads as a statement: with guard("flask.route")
 def caught(where: str, error: Exception) -> None:
     """Count and log an exception that the caller has already swallowed."""
     errors_caught[where] += 1
-    # A handler of the application may raise, and a full stack leaves no room for logging.
+    # A full stack leaves no room for a call either.
     with contextlib.suppress(Exception):
         _log.warning(where, "%s failed and was kept from the application", where, exc_info=error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from itertools import count
@@ -134,4 +135,58 @@ def test_a_full_batch_in_bytes_goes_without_waiting_for_the_interval() -> None:
     for _ in range(5):
         assert sender.put("a", "x" * 99 + "\n")
     assert is_delivered.wait(10)
+    sender.close(5)
+
+
+def test_a_log_handler_that_puts_does_not_lock_up_with_a_refused_put() -> None:
+    is_in_handler, has_handler = threading.Event(), threading.Event()
+
+    class Counting(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            is_in_handler.set()
+            has_handler.wait(0.2)
+            sender.put("a", "1\n")
+
+    def hang(kind: str, batch: Batch, timeout_s: float | None) -> None:
+        raise SendError("down", status=503)
+
+    sender = BatchSender("test", "a", hang, SenderLimits(queue_size=1, flush_interval_s=3600))
+    sender.put("a", "1\n")
+    logger = logging.getLogger("wf_instrument.sender.batch_sender")
+    handler = Counting()
+    logger.addHandler(handler)
+    try:
+        logs = threading.Thread(target=logger.warning, args=("of the application",), daemon=True)
+        logs.start()
+        assert is_in_handler.wait(10)
+        puts = threading.Thread(target=sender.put, args=("a", "2\n"), daemon=True)
+        puts.start()
+        for thread in (logs, puts):
+            thread.join(5)
+            assert not thread.is_alive()
+    finally:
+        logger.removeHandler(handler)
+    sender.close(0)
+
+
+def test_a_log_filter_that_raises_does_not_reach_the_caller() -> None:
+    def fail(record: logging.LogRecord) -> bool:
+        raise ValueError("a filter of the application")
+
+    def refuse(kind: str, batch: Batch, timeout_s: float | None) -> None:
+        raise SendError("bad", status=400)
+
+    sender = BatchSender("test", "a", refuse, SenderLimits(queue_size=1, flush_interval_s=3600))
+    names = ("batch_sender", "delivery")
+    loggers = [logging.getLogger(f"wf_instrument.sender.{name}") for name in names]
+    for logger in loggers:
+        logger.addFilter(fail)
+    try:
+        assert sender.put("a", "1\n")
+        assert not sender.put("a", "2\n")
+        assert sender.flush(10)
+    finally:
+        for logger in loggers:
+            logger.removeFilter(fail)
+    assert sender.counts["a"].rejected == 1
     sender.close(5)

@@ -135,15 +135,19 @@ class BatchSender:
             if not waiting and self._block_s:
                 waiting = self._wait_for_room(lane, datum)
             if not waiting:
-                self._refuse(lane)
-                return False
-            if (
+                lane.counts.dropped += 1
+                lane.counts.refused += 1
+            elif (
                 waiting >= lane.wake_at
                 or lane.buffer.byte_size >= lane.wake_bytes
                 or not self._is_started
             ):
                 self._rouse(lane)
-        return True
+        if waiting:
+            return True
+        # Without the lock: a log handler of the application may hold its own, and put.
+        self._tell_refused(lane)
+        return False
 
     def wait_when_full(self, timeout_s: float) -> None:
         """Have `put` wait so long for room from now on; 0 has it refuse at once."""
@@ -279,10 +283,7 @@ class BatchSender:
         if is_news:
             lanes.state.notify_all()
 
-    def _refuse(self, lane: Lane) -> None:
-        """Caller holds the lock."""
-        lane.counts.dropped += 1
-        lane.counts.refused += 1
+    def _tell_refused(self, lane: Lane) -> None:
         self._log.warning(
             f"full {lane.kind}",
             "%s: %s, %d %s dropped so far",
@@ -299,8 +300,8 @@ class BatchSender:
             if self._spools:
                 self._spooler.start()
         except RuntimeError:
-            # The interpreter is shutting down: `flush` and `close` deliver themselves.
-            log.debug("%s: no thread can start any more", self.name)
+            # The interpreter is shutting down: `flush` and `close` deliver themselves. Not logged,
+            # since a log handler may put.
             return
         self._is_started = True
 
