@@ -31,6 +31,8 @@ MAX_LINE_BYTES: Final = 1_000_000
 #: Above these a number is a time in milliseconds, in microseconds: the year 5138 in seconds.
 _MILLIS_FROM: Final = 1e11
 _MICROS_FROM: Final = 1e14
+#: The end of the year 9999 in seconds: the last that a calendar knows.
+_MAX_TIME_S: Final = 253_402_300_799
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,8 @@ def opened(name: str) -> Iterator[Opened]:
         ConfigError: It cannot be read.
     """
     if name == "-":
+        if sys.stdin is None:  # closed by whoever started us
+            raise ConfigError("standard input is closed; name a file, or redirect one")
         yield Opened(sys.stdin.buffer, None)
         return
     path = Path(name)
@@ -158,13 +162,18 @@ class Columns:
                 "the CSV file has no column 'value'; say which one with --value-column; "
                 f"it has: {', '.join(header)}"
             )
+        for column in filter(None, [*wanted, *made.tag_columns(header)]):
+            if header.count(column) > 1:
+                raise ConfigError(
+                    f"the CSV file has more than one column {column!r}; give each its own name"
+                )
         return made
 
     def tag_columns(self, header: list[str]) -> list[str]:
-        """Return the columns that are point tags."""
+        """Return the columns that are point tags; one without a name (row numbers) is none."""
         if self.tags is not None:
             return list(self.tags)
-        others = {self.name, *self.values, self.timestamp, self.source}
+        others = {"", self.name, *self.values, self.timestamp, self.source}
         return [column for column in header if column not in others]
 
 
@@ -175,45 +184,73 @@ def csv_items(source: Opened, columns: Columns, delimiter: str) -> Iterator[Item
         ConfigError: There is no header, or it lacks a column.
     """
     end_bytes = 0
+    is_over = False
 
     def texts() -> Iterator[str]:
-        nonlocal end_bytes
+        nonlocal end_bytes, is_over
         for _, text, end in source.lines():
             end_bytes = end
             yield text
+        is_over = True
 
     reader = csv.reader(texts(), delimiter=delimiter)
-    header = next(reader, None)
-    if not header:
-        raise ConfigError("the CSV file is empty; its first line names the columns")
-    header = [column.strip() for column in header]
+    header = _header(reader)
     known = columns.resolved(header)
     tags = known.tag_columns(header)
     while True:
+        line = reader.line_num + 1
         try:
             row = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            yield Item(reader.line_num, None, f"no CSV: {error}", end_bytes)
+            yield Item(line, None, f"no CSV: {error}", end_bytes)
             continue
-        if not row:
+        if is_over:
+            # A row that is complete is handed out before the reader asks for one more line.
+            yield Item(line, None, "a quotation mark opens here and is never closed", end_bytes)
+            return
+        if not any(cell.strip() for cell in row):
             continue
-        cells = dict(zip(header, row, strict=False))
-        for datum in _row_data(cells, known, tags, len(header) - len(row)):
+        for datum in _row_data(row, header, known, tags):
             if isinstance(datum, str):
-                yield Item(reader.line_num, None, datum, end_bytes)
+                yield Item(line, None, datum, end_bytes)
             else:
-                yield Item(reader.line_num, datum, end_bytes=end_bytes)
+                yield Item(line, datum, end_bytes=end_bytes)
+
+
+def _header(reader: Iterator[list[str]]) -> list[str]:
+    """Return the first row that is not blank.
+
+    Raises:
+        ConfigError: There is none, or it is no CSV.
+    """
+    try:
+        for row in reader:
+            if any(cell.strip() for cell in row):
+                return [column.strip() for column in row]
+    except csv.Error as exc:
+        reason = str(exc).partition(" - ")[0]
+        raise ConfigError(
+            f"the header of the CSV file cannot be read: {reason}; "
+            "give a line of column names that ends with a line feed"
+        ) from exc
+    raise ConfigError("the CSV file is empty; its first line names the columns")
 
 
 def _row_data(
-    row: dict[str, str], columns: Columns, tag_columns: Iterable[str], missing: int
+    cells: list[str], header: list[str], columns: Columns, tag_columns: Iterable[str]
 ) -> Iterator[Datum | str]:
     """Yield the data of a row, or reasons why there are none."""
+    missing = len(header) - len(cells)
     if missing > 0:
         yield f"the row has {missing} columns less than the header"
         return
+    if any(cell.strip() for cell in cells[len(header) :]):
+        # A comma without quotation marks, often in a number: all cells after it are shifted.
+        yield f"the row has {-missing} columns more than the header"
+        return
+    row = dict(zip(header, cells, strict=False))
     try:
         time_s = _time(row[columns.timestamp]) if columns.timestamp else None
     except ValueError as error:
@@ -252,6 +289,8 @@ def _time(cell: str) -> int | None:
         number /= 1e6
     elif abs(number) >= _MILLIS_FROM:
         number /= 1e3
+    if abs(number) > _MAX_TIME_S:
+        raise ValueError(f"the time is {text[:40]!r}; give Unix seconds, milli- or microseconds")
     return int(number)
 
 
