@@ -258,6 +258,7 @@ def test_other_reporters_take_what_they_can_and_say_what_they_cannot(tmp_path: P
         (["csv", "-", "--value-column", "x"], "the CSV file is empty"),
         (["metric", "m", "1", "--reporter", "pigeon://"], "pigeon"),
         (["metric", "m", "one"], "not a valid float"),
+        (["metric", "m", "1", "--dleta"], "No such option"),
         (["metric", "m", "1", "--tag", "novalue"], "no key=value"),
         (["histogram", "h", "20"], "no COUNT:MEAN"),
         (["csv", "-", "--delimiter", "ab"], "one character"),
@@ -268,6 +269,14 @@ def test_wrong_use_has_status_2_and_says_what_is_wrong(arguments: list[str], wor
     assert (done.returncode, done.stdout) == (2, "")
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("value", ["-5", "-.5", "-1e3"])
+def test_a_value_may_be_negative(proxy: LoopbackReceiver, value: str) -> None:
+    done = run("metric", "m", value, "--source", "h", "--timestamp", "1", "--reporter", url(proxy))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert proxy.lines() == [f'"m" {float(value)} 1 source="h"\n']
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 import uuid
@@ -46,6 +47,16 @@ class Pair(click.ParamType[Any] if TYPE_CHECKING else click.ParamType):  # type:
         return key, text
 
 
+class _NegativeNumbers(click.Command):
+    """A command of which an argument may be a negative number, which click takes for options."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments."""
+        # Only then, so that a misspelt option is still told as such.
+        ctx.ignore_unknown_options = any(re.match(r"-\.?\d", text) for text in args)
+        return super().parse_args(ctx, args)
+
+
 def _options(command: Callable[..., None]) -> Callable[..., None]:
     """Add what all commands take."""
     for option in (
@@ -82,7 +93,7 @@ def send() -> None:
     """Send data from arguments, CSV or line files to any reporter."""
 
 
-@send.command()
+@send.command(cls=_NegativeNumbers)
 @click.argument("name")
 @click.argument("value", type=float)
 @click.option("--delta", "is_delta", is_flag=True, help="A delta counter's change.")
