@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -369,3 +370,47 @@ def test_a_worker_without_a_spooler_is_started_once(
     assert sender.flush(10)
     sender.close(5)
     assert (len(started), len(taken)) == (1, 10)
+
+
+def test_a_child_forked_during_a_write_does_not_keep_the_file_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = make(tmp_path)
+    fsync = os.fsync
+    children: list[int] = []
+    begin, end = os.pipe()
+
+    def fork_first(descriptor: int) -> None:
+        if not children:
+            children.append(os.fork())
+            if not children[0]:
+                os.close(end)
+                os.read(begin, 1)  # until the parent is done
+                os._exit(0)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fork_first)
+    spool.add(Batch.of(["a\n"]))
+    try:
+        assert texts(spool) == ["a\n"]
+    finally:
+        os.close(end)
+        os.close(begin)
+        os.waitpid(children[0], 0)
+
+
+def test_a_process_that_starts_during_a_write_does_not_make_it_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = make(tmp_path)
+    others: list[Spool] = []
+    fdopen = os.fdopen
+
+    def start_another(descriptor: int, mode: str, *, closefd: bool = True) -> IO[Any]:
+        if mode == "wb" and not others:
+            others.append(make(tmp_path))  # between opening the file and locking it
+        return fdopen(descriptor, mode, closefd=closefd)
+
+    monkeypatch.setattr(os, "fdopen", start_another)
+    spool.add(Batch.of(["a\n"]))
+    assert (texts(spool), len(others), others[0].torn) == (["a\n"], 1, 0)

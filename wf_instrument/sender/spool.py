@@ -51,6 +51,8 @@ DEFAULT_MAX_BYTES: Final = 1024 * 1024 * 1024
 _WHOLE: Final = ".batch"
 _NEW: Final = ".new"
 _TORN: Final = ".torn"
+#: Of a write that a process which starts just then took for one left by a dead process.
+_WRITE_TRIES: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +170,23 @@ class Spool:
 
     def write(self, batch: Batch, path: Path) -> None:
         """Put a whole file in place, over the one that is there. Raises OSError."""
+        for tries_left in reversed(range(_WRITE_TRIES)):
+            try:
+                self._write_once(batch, path)
+            except (BlockingIOError, FileNotFoundError):
+                if not tries_left:
+                    raise
+            else:
+                break
+        self._sync_folder()
+
+    def _write_once(self, batch: Batch, path: Path) -> None:
         new = path.with_suffix(_NEW)
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with self._lock:
+            self._held.add(descriptor)  # for a child to close, forked meanwhile
         try:
-            with os.fdopen(descriptor, "wb") as file:
+            with os.fdopen(descriptor, "wb", closefd=False) as file:
                 # Held while it is written, so that others see that somebody is still at it.
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 write_batch(file, batch)
@@ -182,7 +197,8 @@ class Spool:
             with suppress(OSError):
                 new.unlink()
             raise
-        self._sync_folder()
+        finally:
+            self.let_go(descriptor)
 
     @contextmanager
     def _opened(self, path: Path) -> Iterator[int | None]:
@@ -247,6 +263,9 @@ class Spool:
         """Unlock and close."""
         with self._lock:
             self._held.discard(descriptor)
+        # Closing alone leaves it locked while a child has it too, forked before it was held.
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
 
     def _lock_file(self, path: Path) -> int | None:
@@ -292,8 +311,13 @@ class Spool:
         for path in self._names():
             if path.suffix == _NEW:
                 with self._opened(path) as descriptor:
-                    if descriptor is not None:
+                    if descriptor is None:
+                        continue
+                    if os.fstat(descriptor).st_size:
                         self._set_aside(path)
+                    else:  # nothing was in it yet; somebody may even be about to lock and write it
+                        with suppress(OSError):
+                            path.unlink()
 
     def _set_aside(self, path: Path) -> None:
         self.torn += 1
