@@ -414,3 +414,28 @@ def test_a_process_that_starts_during_a_write_does_not_make_it_fail(
     monkeypatch.setattr(os, "fdopen", start_another)
     spool.add(Batch.of(["a\n"]))
     assert (texts(spool), len(others), others[0].torn) == (["a\n"], 1, 0)
+
+
+def test_the_bound_holds_when_the_clock_is_set_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = make(tmp_path, max_bytes=2000)
+    spool.add(Batch.of([os.urandom(800).hex() + "\n"]))
+    past = time.time_ns() - 86_400 * 10**9
+    monkeypatch.setattr(time, "time_ns", lambda: past)
+    assert spool.add(Batch.of([os.urandom(1500).hex() + "\n"])) == 1
+    assert spool.status().byte_size <= 2000
+
+
+def test_a_batch_is_in_the_spool_although_no_room_could_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    spool = make(tmp_path, max_bytes=1)
+    spool.add(Batch.of(["a\n"]))
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse)
+        assert spool.add(Batch.of(["b\n"])) == 0
+    assert texts(spool) == ["a\n", "b\n"]

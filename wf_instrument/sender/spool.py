@@ -291,18 +291,25 @@ class Spool:
         total = sum(map(_size, files))
         lost = 0
         for path in files:
-            if total <= self._max_bytes or path == newest:
+            if total <= self._max_bytes:
                 break
+            if path == newest:  # not always the last: the clock may have been set back
+                continue
             with self._opened(path) as descriptor:
                 if descriptor is None:  # being delivered
                     continue
                 size = _size(path)
+                count = 0
                 with (
                     suppress(OSError, SpoolError),
                     os.fdopen(descriptor, "rb", closefd=False) as file,
                 ):
-                    lost += read_header(file).count
-                path.unlink(missing_ok=True)
+                    count = read_header(file).count
+                try:
+                    path.unlink(missing_ok=True)
+                except OSError:  # the newest is in place whatever becomes of the oldest
+                    continue
+                lost += count
                 total -= size
         return lost
 
