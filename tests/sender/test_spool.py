@@ -439,3 +439,28 @@ def test_a_batch_is_in_the_spool_although_no_room_could_be_made(
         patch.setattr(Path, "unlink", refuse)
         assert spool.add(Batch.of(["b\n"])) == 0
     assert texts(spool) == ["a\n", "b\n"]
+
+
+def test_giving_up_waits_for_a_write_that_has_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_writing, go_on = threading.Event(), threading.Event()
+    fsync = os.fsync
+
+    def slow(descriptor: int) -> None:
+        is_writing.set()
+        go_on.wait(20)
+        fsync(descriptor)
+
+    def refuse(kind: str, batch: Batch, timeout_s: float | None) -> None:
+        raise SendError("down", status=503)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    sender = BatchSender("test", ["points"], refuse, spool=lambda _: make(tmp_path))
+    sender.put("points", "a\n")
+    threading.Thread(target=sender.flush, args=(1,)).start()
+    assert is_writing.wait(10)
+    threading.Timer(0.2, go_on.set).start()
+    sender.give_up()  # as at the end of the interpreter
+    assert sender.counts["points"].spooled == 1
+    sender.close(5)

@@ -26,7 +26,7 @@ from wf_instrument.sender.delivery import Delivery
 from wf_instrument.sender.lane import Lane
 from wf_instrument.sender.lanes import Lanes
 from wf_instrument.sender.limits import SenderLimits
-from wf_instrument.sender.spooler import Spooler
+from wf_instrument.sender.spooler import WRITE_TIMEOUT_S, Spooler
 from wf_instrument.sender.worker import Worker
 
 if TYPE_CHECKING:
@@ -45,8 +45,6 @@ log = logging.getLogger(__name__)
 EXIT_TIMEOUT_S: Final = 5.0
 #: So many failures in a row, and a flush waits no longer.
 _FLUSH_ATTEMPTS: Final = 2
-#: For a write to the disk that has begun, whatever the time to close.
-_SPOOL_TIMEOUT_S: Final = 1.0
 _NO_LIMIT: Final = 1 << 62
 
 
@@ -243,7 +241,7 @@ class BatchSender:
             self._lanes.is_closed = True
             self._lanes.state.notify_all()
         self._worker.join(max(0.0, deadline - time.monotonic()))
-        self._spooler.join(max(_SPOOL_TIMEOUT_S, deadline - time.monotonic()))
+        self._spooler.join(max(WRITE_TIMEOUT_S, deadline - time.monotonic()))
         self.give_up()
 
     def give_up(self) -> None:

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from wf_instrument.sender.lane import Lane
     from wf_instrument.sender.lanes import Lanes
 
-__all__ = ["Spooler"]
+__all__ = ["WRITE_TIMEOUT_S", "Spooler"]
 
 log = logging.getLogger(__name__)
 
+#: For a write to the disk that has begun, whatever the time to close.
+WRITE_TIMEOUT_S: Final = 1.0
 #: Before the next try to write to a disk that is full, or gone.
 _PAUSE_S: Final = 1.0
 
@@ -43,6 +45,7 @@ class Spooler:
         self._lanes = lanes
         self._flush_interval_s = flush_interval_s
         self._thread: threading.Thread | None = None
+        self._writes: Lane | None = None  # guarded by the lanes' lock
         self._log = RateLimitedLog(log)
 
     def start(self) -> None:
@@ -66,11 +69,24 @@ class Spooler:
             with self._lanes.lock:
                 batch = lane.rescue()
             if not batch.count:
+                if self._is_still_writing(lane):
+                    continue  # it could not be written, and has come back
                 return lost
             if lane.spool is None or not self._write(lane, batch):
                 lost += batch.count
                 with self._lanes.lock:
                     lane.counts.dropped += batch.count
+
+    def _is_still_writing(self, lane: Lane) -> bool:
+        """Wait for a write that has begun; return whether what was to be written waits again.
+
+        The thread is a daemon, and the interpreter may end next.
+        """
+        if self._thread is threading.current_thread():
+            return False
+        with self._lanes.state:
+            self._lanes.state.wait_for(lambda: self._writes is not lane, WRITE_TIMEOUT_S)
+            return self._writes is not lane and lane.buffer.has_more
 
     def _run(self) -> None:
         lanes = self._lanes
@@ -80,12 +96,14 @@ class Spooler:
                 if lane is None:
                     return
                 batch = lane.buffer.take()
+                self._writes = lane
             is_written = self._write(lane, batch)
             with lanes.state:
+                self._writes = None
+                lanes.state.notify_all()
                 if is_written:
                     lane.buffer.settle(batch)
                     lane.spool_at_s = time.monotonic() + self._flush_interval_s
-                    lanes.state.notify_all()
                 else:
                     lane.buffer.put_back(batch)
                     lanes.state.wait_for(lambda: lanes.is_closed, _PAUSE_S)
