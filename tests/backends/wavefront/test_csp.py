@@ -141,6 +141,7 @@ def test_a_good_token_is_used_on_while_the_service_that_renews_it_is_down(
         b'{"access_token": "", "expires_in": 60}', b'{"access_token": 5, "expires_in": 60}',
         b'{"access_token": "a\\r\\nX-Evil: 1", "expires_in": 60}', b"[" * 100_000,
         b'{"access_token": "a", "expires_in": "soon"}', b'{"access_token": "a", "expires_in": 0}',
+        b'{"access_token": "a", "expires_in": 1' + b"0" * 400 + b"}",
         b'{"access_token": "a", "expires_in": NaN}', b'{"access_token": "a", "expires_in": -1}',
     ],
 )  # fmt: skip

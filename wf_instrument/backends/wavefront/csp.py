@@ -255,7 +255,7 @@ def _read_answer(body: bytes, base_url: str) -> tuple[str, float]:
     try:
         fields = json.loads(body)
         token, lifetime_s = fields["access_token"], float(fields["expires_in"])
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         # Not `from exc`, which would show what came.
         raise SendError(f"no token from {base_url}: its answer holds none") from None
     if not isinstance(token, str) or not token or not fits_a_header(token) or not lifetime_s > 0:
