@@ -260,8 +260,8 @@ def _checked(server: str) -> tuple[str, bool]:
     try:
         parts = urlsplit(server)
         host, _ = parts.hostname, parts.port
-    except ValueError as exc:
-        raise ConfigError(f"server {shown!r} is no URL; give http(s)://HOST:PORT") from exc
+    except ValueError:  # not `from` it, which may show all of the URL
+        raise ConfigError(f"server {shown!r} is no URL; give http(s)://HOST:PORT") from None
     if parts.scheme not in {"http", "https"} or not host or not fits_a_header(host):
         raise ConfigError(f"server {shown!r} is no URL; give http(s)://HOST:PORT")
     if parts.username is not None:

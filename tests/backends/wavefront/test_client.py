@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import traceback
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -195,3 +196,13 @@ def test_one_failing_client_does_not_keep_the_others_from_getting_data(
         assert multi.get_failure_count() == full.get_failure_count() >= 1
         multi.close(0.1)
     assert WavefrontMultiClient().get_failure_count() == 0
+
+
+def test_a_host_that_is_none_does_not_show_the_token_in_the_traceback() -> None:
+    url = "https://s3cret@ho\u2100st"
+    with pytest.raises(ConfigError) as caught:
+        WavefrontClientFactory().add_client(url)
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value))
+    with pytest.raises(ConfigError) as caught:
+        WavefrontClient(url)
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value))

@@ -127,8 +127,9 @@ class WavefrontClientFactory:
         try:
             parts = urlsplit(url)
             port = parts.port
-        except ValueError as exc:
-            raise ConfigError(f"client URL {shown!r} is no URL; give SCHEME://HOST:PORT") from exc
+        except ValueError:  # not `from` it, which may show all of the URL
+            message = f"client URL {shown!r} is no URL; give SCHEME://HOST:PORT"
+            raise ConfigError(message) from None
         schemes = (cls.PROXY_SCHEME, cls.HTTP_PROXY_SCHEME, cls.DIRECT_DATA_INGESTION_SCHEME)
         if parts.scheme not in schemes:
             raise ConfigError(
