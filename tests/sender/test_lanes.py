@@ -274,3 +274,15 @@ def test_two_threads_that_deliver_at_once_lose_no_count(monkeypatch: pytest.Monk
     assert sorted(taken) == ["1\n", "2\n"]
     assert (sender.waiting("a"), sender.counts["a"].delivered) == (0, 2)
     sender.close(5)
+
+
+def test_data_sent_at_once_are_valid_too() -> None:
+    deliveries = Deliveries()
+    sender = BatchSender("test", "a", deliveries)
+    sender.deliver_now("a", ["1", "2"])
+    deliveries.refused["a"] = 503
+    with pytest.raises(SendError):
+        sender.deliver_now("a", ["3"])
+    counts = sender.counts["a"]
+    assert (counts.valid, counts.delivered, counts.dropped, counts.refused) == (2, 2, 1, 1)
+    sender.close(5)

@@ -114,7 +114,7 @@ class BatchSender:
         """What became of the data, by kind."""
         with self._lock:
             for lane in self._lanes:
-                lane.counts.valid = lane.buffer.accepted
+                lane.counts.valid = lane.buffer.accepted + lane.sent_past
             return {lane.kind: lane.counts for lane in self._lanes}
 
     @property
@@ -210,6 +210,7 @@ class BatchSender:
         def on_settled(part: Batch, is_delivered: bool, rest: Batch) -> None:
             buffer.settle(part)
             with self._lock:
+                lane.sent_past += len(part)
                 lane.count_settled(len(part), is_delivered=is_delivered)
 
         def on_error(error: SendError) -> None:

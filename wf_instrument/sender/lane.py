@@ -43,6 +43,7 @@ class Lane:
         first_pause_s: Before the second try.
 
     Attributes:
+        sent_past: Data that were settled without ever being in the buffer.
         wake_at: So many waiting are delivered without regard to the interval.
         wake_bytes: So many bytes waiting, too.
         flight: What was taken from the buffer and is on its way just now.
@@ -63,6 +64,7 @@ class Lane:
         "has_spooled",
         "kind",
         "not_before_s",
+        "sent_past",
         "spool",
         "spool_at_s",
         "told_until_s",
@@ -77,6 +79,7 @@ class Lane:
         self.buffer = buffer
         self.spool = spool
         self.counts = KindCounts()
+        self.sent_past = 0
         self.wake_at = min(buffer.batch_size, max(buffer.capacity // 2, 1))
         self.wake_bytes = min(buffer.batch_bytes, max(buffer.capacity_bytes // 2, 1))
         self.flight: Flight | None = None
