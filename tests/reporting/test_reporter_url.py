@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import traceback
 from typing import TYPE_CHECKING
 
 import pytest
@@ -82,3 +83,10 @@ def test_the_interval_and_the_token_file_are_read(tmp_path: Path) -> None:
 def test_any_text_is_a_url_or_a_config_error(text: str) -> None:
     with contextlib.suppress(ConfigError):
         ReporterUrl.parse(text)
+
+
+def test_a_host_that_is_none_does_not_show_the_token() -> None:
+    url = "wavefront+https://s3cret@ho\u2100st"
+    with pytest.raises(ConfigError) as caught:
+        ReporterUrl.parse(url)
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value))

@@ -75,10 +75,10 @@ class ReporterUrl:
         """
         try:
             parts = urlsplit(text.strip())
-        except ValueError as exc:  # an unclosed bracket
+        except ValueError:  # an unclosed bracket; what it says may show all of the URL
             raise ConfigError(
-                f"reporter URL {_redacted(text)!r} cannot be read: {exc}; write SCHEME://HOST:PORT"
-            ) from exc
+                f"reporter URL {_redacted(text)!r} cannot be read; write SCHEME://HOST:PORT"
+            ) from None
         if not parts.scheme or "://" not in text:
             raise ConfigError(
                 f"reporter URL {_redacted(text)!r} has no scheme; "
