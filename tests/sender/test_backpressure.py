@@ -173,7 +173,10 @@ def test_a_log_filter_that_raises_does_not_reach_the_caller() -> None:
     def fail(record: logging.LogRecord) -> bool:
         raise ValueError("a filter of the application")
 
+    go_on = threading.Event()
+
     def refuse(kind: str, batch: Batch, timeout_s: float | None) -> None:
+        go_on.wait(20)
         raise SendError("bad", status=400)
 
     sender = BatchSender("test", "a", refuse, SenderLimits(queue_size=1, flush_interval_s=3600))
@@ -184,6 +187,7 @@ def test_a_log_filter_that_raises_does_not_reach_the_caller() -> None:
     try:
         assert sender.put("a", "1\n")
         assert not sender.put("a", "2\n")
+        go_on.set()
         assert sender.flush(10)
     finally:
         for logger in loggers:
