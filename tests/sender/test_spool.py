@@ -464,3 +464,18 @@ def test_giving_up_waits_for_a_write_that_has_begun(
     sender.give_up()  # as at the end of the interpreter
     assert sender.counts["points"].spooled == 1
     sender.close(5)
+
+
+def test_data_that_a_full_spool_drops_are_counted_once(tmp_path: Path) -> None:
+    def refuse(kind: str, batch: Batch, timeout_s: float | None) -> None:
+        raise SendError("down", status=503)
+
+    limits = SenderLimits(batch_size=1, flush_interval_s=3600)
+    spool = make(tmp_path, max_bytes=1)
+    sender = BatchSender("test", ["points"], refuse, limits, spool=lambda _: spool)
+    for number in range(3):
+        sender.put("points", f"{number}\n")
+    sender.close(0)
+    counts = sender.counts["points"]
+    assert counts.dropped >= 1
+    assert counts.valid == counts.dropped + counts.spooled - counts.unspooled

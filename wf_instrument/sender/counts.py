@@ -23,7 +23,8 @@ class KindCounts:
         delivered: Taken by the receiver, from memory or from the spool.
         rejected: Called bad by the receiver, one by one.
         spooled: Written to the spool.
-        unspooled: Read from the spool and settled, those of other processes included.
+        unspooled: Out of the spool again: settled, or dropped from it; those of other processes
+            included.
         errors: Requests that failed.
         statuses: Failed requests by HTTP status.
         last_success_s: Unix time of the last request that succeeded; 0.0 before the first.

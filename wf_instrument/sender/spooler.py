@@ -138,6 +138,7 @@ class Spooler:
             return False
         with self._lanes.lock:
             lane.counts.spooled += batch.count
+            lane.counts.unspooled += lost
             lane.counts.dropped += lost
             lane.has_spooled = True
         if lost:
