@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from wf_instrument.tracing.tracer import WavefrontTracer
     from wf_instrument.web.recorder import Recorder
 
-__all__ = ["FlaskTracing", "instrument_app"]
+__all__ = ["FlaskTracing", "instrument_app", "uninstrument_app"]
 
 #: Key of `app.extensions` under which the instrumentation of an application stands.
 EXTENSION: Final = "wf_instrument"
@@ -68,6 +68,14 @@ def instrument_app(
         telemetry = telemetry_for(settings, application_tags)
         if telemetry.settings.enabled:
             _Instrumented(app, telemetry, traces_all=True)
+    return app
+
+
+def uninstrument_app(app: flask.Flask) -> flask.Flask:
+    """Record no further request of the application and return it; harmless when called again."""
+    instrumented = app.extensions.pop(EXTENSION, None)
+    if instrumented is not None:
+        instrumented.undo(app)
     return app
 
 
@@ -246,15 +254,26 @@ class _Instrumented:
         self.telemetry = telemetry
         self.recorder = telemetry.recorder("flask", _route_names)
         self._span_started = span_started
-        app.wsgi_app = WsgiTelemetry(  # type: ignore[method-assign]  # as Flask's docs tell
-            app.wsgi_app, self.recorder, _route_of, traces_all=traces_all
-        )
+        self._wsgi_app = app.wsgi_app
+        self._driver = WsgiTelemetry(app.wsgi_app, self.recorder, _route_of, traces_all=traces_all)
+        app.wsgi_app = self._driver  # type: ignore[method-assign]  # as Flask's docs tell
         self._meter_async_views(app)
         # Signals hold receivers weakly; the extension keeps this object, and so its methods.
         app.extensions[EXTENSION] = self
         flask.got_request_exception.connect(self._on_exception, app)
         if span_started is not None:
             flask.request_started.connect(self._on_started, app)
+
+    def undo(self, app: flask.Flask) -> None:
+        """Take the driver out again, and listen no more."""
+        if app.wsgi_app is self._driver:
+            app.wsgi_app = self._wsgi_app  # type: ignore[method-assign]  # as it was
+        else:
+            # Somebody wrapped it further: the driver stays, and sees nothing.
+            self._driver.is_on = False
+        vars(app).pop("async_to_sync", None)
+        flask.got_request_exception.disconnect(self._on_exception, app)
+        flask.request_started.disconnect(self._on_started, app)
 
     def _on_exception(self, app: flask.Flask, exception: BaseException, **_: object) -> None:
         with guard("flask.got_request_exception"):

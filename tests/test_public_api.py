@@ -11,7 +11,19 @@ PUBLIC = {
         "ApplicationTags", "Settings", "__version__", "flush", "get_registry", "get_tracer",
         "instrument", "shutdown", "span", "trace",
     ],
-    "wf_instrument.integrations.flask": ["FlaskTracing", "instrument_app"],
+    "wf_instrument.integrations.asgi": [
+        "TelemetryMiddleware", "instrument_app", "uninstrument_app",
+    ],
+    "wf_instrument.integrations.fastapi": [
+        "TelemetryMiddleware", "instrument_app", "uninstrument_app",
+    ],
+    "wf_instrument.integrations.flask": ["FlaskTracing", "instrument_app", "uninstrument_app"],
+    "wf_instrument.integrations.starlette": [
+        "TelemetryMiddleware", "instrument_app", "uninstrument_app",
+    ],
+    "wf_instrument.integrations.wsgi": [
+        "TelemetryMiddleware", "instrument_app", "uninstrument_app",
+    ],
     "wf_instrument.metrics": [
         "DeltaCounter", "Distribution", "ExponentialHistogram", "RuntimeCollector",
         "TaggedRegistry",

@@ -25,7 +25,7 @@ def shop() -> flask.Flask:
         with wf_instrument.span("prices", cart=number):
             return str(1 / number)
 
-    return wf_instrument.instrument(app)
+    return wf_instrument.instrument(app).app
 
 
 def test_requests_and_spans_are_asserted_in_one_line_each(wf_recorder: RecordingReporter) -> None:

@@ -115,6 +115,14 @@ class Settings:
     url_query: bool = _row(
         False, "WF_URL_QUERY", "Keep the query string in the span's `http.url`; may hold secrets."
     )
+    loop_block_threshold_ms: float = _row(
+        100.0,
+        "WF_LOOP_BLOCK_THRESHOLD",
+        "A request that holds the event loop longer in one step is named by `loop.blocked`.",
+        unit="ms",
+        minimum=1,
+        maximum=3_600_000,
+    )
     max_series: int = _row(
         10_000,
         "WF_MAX_SERIES",

@@ -7,12 +7,14 @@ Fork: each part resets itself; see their modules.
 from __future__ import annotations
 
 import atexit
+import inspect
 import logging
 import threading
 import time
 import weakref
+from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from wf_instrument.errors import ConfigError
 from wf_instrument.identity import Identity
@@ -31,13 +33,14 @@ from wf_instrument.tracing.tracer import WavefrontTracer
 from wf_instrument.web.recorder import Recorder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from wf_instrument.identity import ApplicationTags
     from wf_instrument.metrics.pyformance_shim import MetricsRegistry
     from wf_instrument.web.recorder import RouteNames
 
 __all__ = [
+    "Instrumentation",
     "Telemetry",
     "default_telemetry",
     "flush",
@@ -57,11 +60,12 @@ _GRACE_STEP_S: Final = 0.002
 
 INTEGRATION_GROUP: Final = "wf_instrument.integrations"
 
-_App = TypeVar("_App")
-
 
 class Instrumenter(Protocol):
-    """What an entry point of the group `wf_instrument.integrations` names."""
+    """What an entry point of the group `wf_instrument.integrations` names.
+
+    Its module may have an `uninstrument_app(app)` that undoes it.
+    """
 
     def __call__(self, app: object, **settings: object) -> object:
         """Instrument the application and return it; harmless when called twice."""
@@ -226,26 +230,84 @@ def _given_reporters(arguments: dict[str, object]) -> list[tuple[str, Reporter]]
     return [(type(item).__name__, item) for item in reporters]
 
 
-def instrument(app: _App, **settings: object) -> _App:
-    """Instrument any supported application object and return it.
+class Instrumentation:
+    """The instrumentation of one application; `wf_instrument.instrument` returns it.
+
+    Attributes:
+        app: What to serve: the application itself, or of a bare WSGI or ASGI callable the one
+            around it.
+        framework: The integration that is at work, `flask` for example.
+    """
+
+    def __init__(self, app: Any, framework: str, undo: Callable[[Any], Any] | None) -> None:
+        self.app = app
+        self.framework = framework
+        self._undo = undo
+
+    def __repr__(self) -> str:
+        return f"<Instrumentation {self.framework} of {self.app!r}>"
+
+    def uninstrument(self) -> None:
+        """Record no further request of the application; harmless when called again.
+
+        Of a callable that was wrapped, `app` is from then on the one that was given.
+        """
+        undo, self._undo = self._undo, None
+        if undo is not None:
+            self.app = undo(self.app)
+
+
+def instrument(app: object, **settings: object) -> Instrumentation:
+    """Instrument any supported application object, once however often this is called.
 
     The framework is recognised by the package that the application's class, or one of its base
-    classes, comes from.
+    classes, comes from; any other callable by its signature: `(scope, receive, send)` is ASGI,
+    `(environ, start_response)` WSGI.
+
+    Args:
+        app: The application.
+        settings: Any setting of `Settings`, and `application_tags`.
+
+    Returns:
+        A handle: its `app` is to be served, its `uninstrument` undoes it.
 
     Raises:
         ConfigError: No installed integration knows the application, or a setting is wrong.
     """
     points = {point.name: point for point in entry_points(group=INTEGRATION_GROUP)}
     for kind in type(app).__mro__:
-        point = points.get(kind.__module__.partition(".")[0])
-        if point is not None:
-            instrumenter: Instrumenter = point.load()
-            instrumenter(app, **settings)
-            return app
-    raise ConfigError(
-        f"cannot instrument an application of type {type(app).__module__}."
-        f"{type(app).__qualname__}; known frameworks: {', '.join(sorted(points))}"
-    )
+        name = kind.__module__.partition(".")[0]
+        if name in points:
+            break
+    else:
+        name = _interface_of(app)
+    point = points.get(name)
+    if point is None:
+        raise ConfigError(
+            f"cannot instrument an application of type {type(app).__module__}."
+            f"{type(app).__qualname__}; known frameworks: {', '.join(sorted(points))}"
+        )
+    instrumenter: Instrumenter = point.load()
+    served = instrumenter(app, **settings)
+    undo = getattr(import_module(point.module), "uninstrument_app", None)
+    return Instrumentation(served, point.name, undo)
+
+
+def _interface_of(app: object) -> str:
+    """Return `asgi` or `wsgi` as a callable's parameters tell, an empty text otherwise."""
+    if not callable(app):
+        return ""
+    try:
+        # Of a wrapper too: the server calls the wrapper, not what is in it.
+        parameters = inspect.signature(app, follow_wrapped=False).parameters.values()
+    except (TypeError, ValueError):
+        return ""
+    required = [
+        one
+        for one in parameters
+        if one.kind in {one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD} and one.default is one.empty
+    ]
+    return {2: "wsgi", 3: "asgi"}.get(len(required), "")
 
 
 def get_registry() -> TaggedRegistry:

@@ -34,7 +34,16 @@ __all__ = ["FileReporter", "from_url"]
 
 log = logging.getLogger(__name__)
 
-_FIGURES: Final = ("latency", "ttfb", "cpu", "queued", "request_bytes", "response_bytes")
+_FIGURES: Final = (
+    "latency",
+    "ttfb",
+    "cpu",
+    "queued",
+    "background",
+    "blocked",
+    "request_bytes",
+    "response_bytes",
+)
 
 
 class FileReporter:

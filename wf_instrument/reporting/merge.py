@@ -72,6 +72,8 @@ def merge_requests(a: RequestInterval, b: RequestInterval) -> RequestInterval:
         queued=_add(a.queued, b.queued),
         request_bytes=_add(a.request_bytes, b.request_bytes),
         response_bytes=_add(a.response_bytes, b.response_bytes),
+        background=_add(a.background, b.background),
+        blocked=_add(a.blocked, b.blocked),
     )
 
 

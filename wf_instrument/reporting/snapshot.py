@@ -95,7 +95,13 @@ class RequestInterval:
     """The finished requests of one key in one interval. Times in seconds, sizes in bytes.
 
     A histogram is None when no request of the interval had the figure (CPU under gevent, ...);
-    its count may be below `count` for the same reason.
+    its count may be below `count` for the same reason. `count` is 0 when all there was is
+    `background` or `blocked` of requests that ended in an earlier interval.
+
+    Attributes:
+        background: From the last byte until the application returned (background tasks).
+        blocked: Of the requests that held the event loop longer than
+            `loop_block_threshold_ms` in one step, the longest step.
     """
 
     key: RequestKey
@@ -106,6 +112,8 @@ class RequestInterval:
     queued: ExponentialHistogram | None = None
     request_bytes: ExponentialHistogram | None = None
     response_bytes: ExponentialHistogram | None = None
+    background: ExponentialHistogram | None = None
+    blocked: ExponentialHistogram | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,7 @@ class WavefrontSpan(opentracing.Span):  # type: ignore[misc]  # opentracing ship
     parents: tuple[SpanReference, ...] = ()
     follows: tuple[SpanReference, ...] = ()
     tag_source: TagSource | None = None
+    request: TagSource | None = None
     is_finished: bool = False
     duration_ns: int = 0
     _tags: list[tuple[str, object]] | None = None
@@ -110,6 +111,11 @@ class WavefrontSpan(opentracing.Span):  # type: ignore[misc]  # opentracing ship
             self.decision,
             tracestate=self._tracestate,
         )
+
+    @property
+    def served_request(self) -> TagSource | None:
+        """The request during which it was started, which knows the tags of its server span."""
+        return self.tag_source or self.request
 
     @property
     def is_sampled(self) -> bool:

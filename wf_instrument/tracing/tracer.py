@@ -202,7 +202,15 @@ class WavefrontTracer(opentracing.Tracer):  # type: ignore[misc]  # opentracing 
             span = WavefrontSpan(
                 self, operation_name, trace_id, new_span_id(), time.time_ns(), decision
             )
-            span.parents = ((trace_id, parent.span_id_int),)
+            reference = ((trace_id, parent.span_id_int),)
+            request = parent.tag_source or parent.request
+            if request is not None:
+                span.request = request
+            if parent.is_finished and parent.tag_source is not None:
+                # A background task outlives the request, whose span is closed.
+                span.follows = reference
+            else:
+                span.parents = reference
             if parent._baggage:  # noqa: SLF001 - the tracer makes the span
                 span._baggage = dict(parent._baggage)  # noqa: SLF001 - as above
             if parent._tracestate:  # noqa: SLF001 - as above

@@ -52,6 +52,11 @@ _PROTOCOLS: Final = {
     "HTTP/2": "2",
     "HTTP/2.0": "2",
     "HTTP/3": "3",
+    # As ASGI spells them.
+    "1.0": "1.0",
+    "1.1": "1.1",
+    "2": "2",
+    "3": "3",
 }
 
 #: Template, function and module of a framework's route object.
@@ -100,6 +105,7 @@ class Recorder:
         self.error_statuses = frozenset(
             status for part in settings.error_status_ranges() for status in part
         )
+        self.loop_block_ns = round(settings.loop_block_threshold_ms * 1e6)
         self.live: dict[int, LiveRequest] = {}
         self.touched: list[Cell] = []
         self.unmatched_paths: list[str] = []
@@ -173,6 +179,12 @@ class Recorder:
             handle = RouteHandle(self.framework, OVERFLOW_ROUTE, None, None, *known, None)
             self._made[key] = handle
         return handle
+
+    def list_cell(self, cell: Cell) -> None:
+        """Have the next drain look at a cell, after something was appended to it."""
+        if not cell.is_listed:
+            cell.is_listed = True
+            self.touched.append(cell)
 
     def note_unmatched(self, path: str) -> None:
         """Remember the path of a request that matched no route."""

@@ -11,12 +11,10 @@ from wf_instrument.guard import caught
 from wf_instrument.web.series import ABSENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from wf_instrument.reporting.snapshot import Outcome
     from wf_instrument.tracing.span import WavefrontSpan
     from wf_instrument.web.recorder import Recorder
-    from wf_instrument.web.series import RouteHandle
+    from wf_instrument.web.series import Cell, RouteHandle
 
 __all__ = ["RequestRecord", "error_fields", "parse_request_start"]
 
@@ -46,7 +44,7 @@ class RequestRecord:
     queued_ns: int = ABSENT
     is_finished: bool = False
     url_parts: tuple[str, str, str, str] | None = None
-    headers_given: Iterable[tuple[str, str]] = ()
+    cell: Cell | None = None
 
     recorder: Recorder
     method: str
@@ -85,7 +83,9 @@ class RequestRecord:
         """Note the exception that ended the request, or that became its error response."""
         if self.error is None:
             self.error = error
-            self.outcome = outcome
+            # By name: before Python 3.11 asyncio had a class of its own.
+            is_timeout = type(error).__name__ == "TimeoutError" and outcome == "server_error"
+            self.outcome = "timeout" if is_timeout else outcome
 
     def finish(self) -> None:
         """Record the request; harmless when called again. Never raises."""
@@ -119,14 +119,14 @@ class RequestRecord:
             samples.append((latency_ns, cpu_ns, ttfb_ns, self.request_bytes, self.response_bytes))
             if self.queued_ns >= 0:
                 cell.queued_ns.append(self.queued_ns)
+            self.cell = cell
             # After the append: a drain that unlisted the cell before it may not have seen it.
             if not cell.is_listed:
-                cell.is_listed = True
-                recorder.touched.append(cell)
+                recorder.list_cell(cell)
             if len(samples) >= recorder.fold_after:
                 recorder.pipeline.wake()
-        if handle.route is None and status == 404 and self.url_parts is not None:
-            recorder.note_unmatched(self.url_parts[3])
+        if handle.route is None and status == 404:
+            recorder.note_unmatched(self.path())
         span = self.span
         if span is not None:
             self._finish_span(span, handle, latency_ns)
@@ -158,9 +158,9 @@ class RequestRecord:
             ("span.kind", "server"),
             ("http.method", self.method),
         ]
-        if self.url_parts is not None:
-            scheme, host, root, path = self.url_parts
-            tags.append(("http.url", f"{scheme}://{host}{root}{path}"))
+        url = self.url()
+        if url is not None:
+            tags.append(("http.url", url))
         if self.status:
             tags.append(("http.status_code", str(self.status)))
         handle = self.handle
@@ -173,6 +173,17 @@ class RequestRecord:
         if self.status in self.recorder.error_statuses or self._has_failed():
             tags.append(("error", "true"))
         return tags
+
+    def path(self) -> str:
+        """Return the path that was asked for."""
+        return "" if self.url_parts is None else self.url_parts[3]
+
+    def url(self) -> str | None:
+        """Return the URL that was asked for; None when it is not known."""
+        if self.url_parts is None:
+            return None
+        scheme, host, root, path = self.url_parts
+        return f"{scheme}://{host}{root}{path}"
 
     def _has_failed(self) -> bool:
         return self.error is not None and self.outcome not in _LEFT_EARLY

@@ -32,16 +32,28 @@ class Cell:
     Attributes:
         samples: What the requests append to.
         queued_ns: Waits before us, of the requests whose proxy told.
+        background_ns: Work after the last byte, of the requests that had some.
+        blocked_ns: The longest step of each request that held the event loop for too long.
         is_listed: Whether the recorder's list of cells to drain holds this one.
     """
 
-    __slots__ = ("handle", "is_listed", "key", "queued_ns", "samples")
+    __slots__ = (
+        "background_ns",
+        "blocked_ns",
+        "handle",
+        "is_listed",
+        "key",
+        "queued_ns",
+        "samples",
+    )
 
     def __init__(self, handle: RouteHandle, key: RequestKey) -> None:
         self.handle = handle
         self.key = key
         self.samples: list[Sample] = []
         self.queued_ns: list[int] = []
+        self.background_ns: list[int] = []
+        self.blocked_ns: list[int] = []
         self.is_listed = False
 
     def drain(self) -> RequestInterval | None:
@@ -49,9 +61,12 @@ class Cell:
         # First, so that a request appending from here on lists the cell anew.
         self.is_listed = False
         samples = _take(self.samples)
-        if not samples:
+        background, blocked = _take(self.background_ns), _take(self.blocked_ns)
+        if not samples and not background and not blocked:
             return None
-        latency, cpu, ttfb, request_bytes, response_bytes = zip(*samples, strict=True)
+        # Work that outlasts the interval of its request stands alone, with a count of 0.
+        columns = zip(*samples, strict=True) if samples else ((),) * 5
+        latency, cpu, ttfb, request_bytes, response_bytes = columns
         return RequestInterval(
             key=self.key,
             count=len(samples),
@@ -61,6 +76,8 @@ class Cell:
             queued=_fold_known(_take(self.queued_ns), _NS),
             request_bytes=_fold_known(request_bytes, 1),
             response_bytes=_fold_known(response_bytes, 1),
+            background=_fold_known(background, _NS),
+            blocked=_fold_known(blocked, _NS),
         )
 
 

@@ -42,7 +42,12 @@ class WsgiTelemetry:
         recorder: Where requests are recorded.
         route_of: Asks the framework for the route object of a request.
         traces_all: Whether every request gets a span.
+
+    Attributes:
+        is_on: Whether requests are recorded.
     """
+
+    is_on: bool = True
 
     def __init__(
         self,
@@ -83,7 +88,9 @@ class WsgiTelemetry:
         """Return the record of the request, None for one that is not to be recorded."""
         try:
             excluded = self.recorder.excluded
-            if excluded is not None and excluded.search(environ.get("PATH_INFO", "")):
+            if not self.is_on or (
+                excluded is not None and excluded.search(environ.get("PATH_INFO", ""))
+            ):
                 return None
             return WsgiRequest(self, environ, start_response)
         except Exception as error:  # noqa: BLE001 - the border to the application

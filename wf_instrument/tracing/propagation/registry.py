@@ -98,6 +98,7 @@ class PropagatorRegistry:
 
     Attributes:
         environ_keys: One of these is in the environ of every WSGI request that carries a context.
+        header_names: The same as ASGI has them: lower case, in bytes.
 
     Raises:
         ConfigError: One of them is unknown.
@@ -116,7 +117,9 @@ class PropagatorRegistry:
 
     def _set_environ_keys(self) -> None:
         http = self._propagators[opentracing.Format.HTTP_HEADERS]
-        self.environ_keys = environ_keys(getattr(http, "trigger_headers", ()))
+        names: tuple[str, ...] = getattr(http, "trigger_headers", ())
+        self.environ_keys = environ_keys(names)
+        self.header_names = frozenset(name.lower().encode("latin-1") for name in names)
 
     @property
     def formats(self) -> list[str]:

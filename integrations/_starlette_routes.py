@@ -1,0 +1,133 @@
+"""Which route of Starlette or FastAPI serves a request: what its route objects tell when asked.
+
+The routes themselves say that they handle a request, whatever version of the router chose them;
+a mount or host says so too, which is how the full template of a mounted application is known.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette import routing
+
+from wf_instrument.web.asgi import REQUEST_KEY
+
+if TYPE_CHECKING:
+    from wf_instrument.web.asgi import Scope
+
+__all__ = ["MountedRoute", "RouteFinder", "route_names", "watch_routes"]
+
+_WATCHED: Final = "_wf_instrument_watched"
+
+#: Mounted routes remembered; more share the overflow series anyhow.
+_MAX_MOUNTED: Final = 100_000
+
+
+def watch_routes(*classes: type[Any]) -> None:
+    """Have routes of these classes, and of Starlette's own, note the requests they handle."""
+    own = (routing.Route, routing.WebSocketRoute, routing.Mount, routing.Host)
+    for kind in (*own, *classes):
+        handle = kind.__dict__.get("handle")
+        if handle is not None and not hasattr(handle, _WATCHED):
+            setattr(kind, "handle", _noting(handle))  # noqa: B010 - `type` has no such attribute
+
+
+def _noting(handle: Any) -> Any:
+    # Not async itself: what it returns is awaited all the same, and costs no step more.
+    @functools.wraps(handle)
+    def noted(self: Any, scope: Scope, receive: Any, send: Any) -> Any:
+        request = scope.get(REQUEST_KEY)
+        if request is not None:
+            passed = request.mounts
+            if not passed or passed[-1] is not self:
+                request.mounts = (*passed, self)
+        return handle(self, scope, receive, send)
+
+    setattr(noted, _WATCHED, True)
+    return noted
+
+
+class MountedRoute:
+    """A route together with the mounts and hosts that lead to it; also one that was included.
+
+    Attributes:
+        parts: Outermost first, the route last.
+    """
+
+    __slots__ = ("parts",)
+
+    def __init__(self, parts: tuple[object, ...]) -> None:
+        self.parts = parts
+
+
+class RouteFinder:
+    """Finds the route object of a request; of the same way the same object."""
+
+    def __init__(self) -> None:
+        self._mounted: dict[tuple[int, ...], MountedRoute] = {}
+
+    def __call__(self, scope: Scope) -> object | None:
+        """Return a route, or a `MountedRoute`; None while or when no route matched."""
+        request = scope.get(REQUEST_KEY)
+        parts = () if request is None else request.mounts
+        if not parts:
+            route = scope.get("route")
+            if route is None:
+                return None
+            parts = (route,)
+        last = parts[-1]
+        fastapi = scope.get("fastapi")
+        if fastapi is not None:
+            # An included route is known by the context of its inclusion, which has its prefix.
+            context = fastapi.get("effective_route_context")
+            if context is not None and context.original_route is last:
+                last = context
+        if isinstance(last, routing.Mount | routing.Host) and _is_router(last.app):
+            return None  # its router found nothing
+        if len(parts) == 1:
+            return last  # type: ignore[no-any-return]  # a route
+        key = (*map(id, parts[:-1]), id(last))
+        known = self._mounted.get(key)
+        if known is None:
+            known = MountedRoute((*parts[:-1], last))
+            if len(self._mounted) < _MAX_MOUNTED:
+                # It keeps the parts alive, and so their ids its own.
+                self._mounted[key] = known
+        return known
+
+
+def _is_router(app: Any) -> bool:
+    # Middleware of the mount hides it.
+    while app is not None:
+        if hasattr(app, "routes"):
+            return True
+        app = getattr(app, "app", None)
+    return False
+
+
+def route_names(route: Any) -> tuple[str, str | None, str | None]:
+    """Return template, endpoint and no module."""
+    parts = route.parts if isinstance(route, MountedRoute) else (route,)
+    template = "".join(map(_template, parts))
+    if isinstance(parts[-1], routing.Mount):
+        # Whatever is mounted answers for all below it, as Starlette itself spells that.
+        template += "/{path:path}"
+    return template, _endpoint_name(parts[-1]), None
+
+
+def _template(part: Any) -> str:
+    if isinstance(part, routing.Host):
+        return part.host
+    path = getattr(part, "path", "")
+    return path if isinstance(path, str) else ""
+
+
+def _endpoint_name(route: Any) -> str | None:
+    endpoint = getattr(route, "endpoint", None)
+    while isinstance(endpoint, functools.partial):
+        endpoint = endpoint.func
+    if endpoint is None:
+        endpoint = getattr(route, "app", None)
+    name = getattr(endpoint, "__name__", None) or getattr(route, "name", None)
+    return name or type(endpoint).__name__

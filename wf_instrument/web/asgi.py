@@ -1,0 +1,320 @@
+"""The ASGI driver: wraps an application, records each HTTP request, changes nothing.
+
+Threads: a request stays in its event loop's thread; nothing here is shared between requests but
+    the recorder.
+Tasks: frameworks may send and receive in tasks of their own; of these only one runs at a time.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from time import perf_counter_ns as _now_ns
+from time import thread_time_ns
+from typing import TYPE_CHECKING, Any, Final
+
+from wf_instrument.guard import caught
+from wf_instrument.tracing.active import ACTIVE
+from wf_instrument.web.current import SPANLESS
+from wf_instrument.web.request import RequestRecord, parse_request_start
+from wf_instrument.web.series import ABSENT
+from wf_instrument.web.steps import as_coroutine, stepped
+
+if TYPE_CHECKING:
+    from wf_instrument.web.recorder import Recorder
+    from wf_instrument.web.series import RouteHandle
+
+__all__ = ["REQUEST_KEY", "AsgiApplication", "AsgiRequest", "AsgiTelemetry", "Scope"]
+
+#: Under this key of the scope stands the record of the request.
+REQUEST_KEY: Final = "wf_instrument.request"
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+AsgiApplication = Callable[[Scope, Receive, Send], Awaitable[Any]]
+
+#: Finds the framework's route object in the scope; None while or when there is none.
+RouteOf = Callable[[Scope], "object | None"]
+
+#: A response without background tasks unwinds in some ten microseconds.
+_MIN_BACKGROUND_NS: Final = 1_000_000
+
+
+class AsgiTelemetry:
+    """An ASGI application that records the requests of another one.
+
+    Args:
+        app: The application to see.
+        recorder: Where requests are recorded.
+        route_of: Asks the framework for the route object of a request.
+        traces_all: Whether every request gets a span.
+    """
+
+    def __init__(
+        self,
+        app: AsgiApplication,
+        recorder: Recorder,
+        route_of: RouteOf,
+        *,
+        traces_all: bool = True,
+    ) -> None:
+        self.app = app
+        self.recorder = recorder
+        self.route_of = route_of
+        self.traces_all = traces_all
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or whatever else the server asks for, through the application."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request = self._begin(scope, receive, send)
+        if request is None:
+            await self.app(scope, receive, send)
+            return
+        # Put back by value: the server may close us in another context, which refuses tokens.
+        variable: Any = SPANLESS if request.span is None else ACTIVE
+        before = variable.get()
+        variable.set(request if request.span is None else request.span)
+        try:
+            called = self.app(scope, request.receive, request.send)
+            if request.recorder.cpu_clock is None:
+                await called
+            else:
+                await stepped(as_coroutine(called), request, is_begun=True)
+        except BaseException as error:
+            request.escaped(error)
+            raise
+        finally:
+            variable.set(before)
+            request.returned()
+
+    def _begin(self, scope: Scope, receive: Receive, send: Send) -> AsgiRequest | None:
+        """Return the record of the request, None for one that is not to be recorded here."""
+        try:
+            outer = scope.get(REQUEST_KEY)
+            if outer is not None and not outer.is_finished:
+                # An outer layer records it; the one further in knows the route better.
+                outer.name_by(self, scope)
+                return None
+            excluded = self.recorder.excluded
+            if excluded is not None and excluded.search(scope["path"]):
+                return None
+            return AsgiRequest(self, scope, receive, send)
+        except Exception as error:  # noqa: BLE001 - the border to the application
+            caught("asgi.begin", error)
+            return None
+
+
+class AsgiRequest(RequestRecord):
+    """One request; also the `receive` and `send` that the application is given.
+
+    Attributes:
+        mounts: What the framework went through on its way to the view, outermost first.
+    """
+
+    mounts: tuple[object, ...] = ()
+    is_stepping: bool = False
+    longest_step_ns: int = 0
+    cpu_ns: int = 0
+    thread_cpu_ns: list[int] | None = None
+    ended_mono_ns: int = 0
+    _has_left: bool = False
+
+    def __init__(self, driver: AsgiTelemetry, scope: Scope, receive: Receive, send: Send) -> None:
+        recorder = driver.recorder
+        if not recorder.pipeline.is_running:
+            recorder.pipeline.start()
+        self._driver = driver
+        self._receive = receive
+        self._send = send
+        self.scope: Scope | None = scope
+        # Kept apart: frameworks change the scope on the way, and it may not outlive the request.
+        self._path: str = scope["path"]
+        self._root_path: str = scope.get("root_path", "")
+        self._headers: Any = scope["headers"]
+        self._scheme: str = scope.get("scheme", "http")
+        self._protocol: str = scope.get("http_version", "1.1")
+        self._query: bytes = scope["query_string"] if recorder.settings.url_query else b""
+        self.begin(recorder, scope["method"])
+        self.step_ns = self.started_mono_ns
+        self.step_cpu_ns = self.started_cpu_ns if recorder.cpu_clock is not None else 0
+        try:
+            scope[REQUEST_KEY] = self
+            tracer = recorder.tracer
+            names = [name for name, _ in self._headers]
+            if b"x-request-start" in names:
+                self._note_queue()
+            if tracer is not None and driver.traces_all:
+                has_parent = not tracer.registry.header_names.isdisjoint(names)
+                parent = None
+                if has_parent and recorder.settings.trust_incoming:
+                    parent = tracer.extract_headers(self._headers)
+                self.span = tracer.start_request_span(self.method, parent, self.started_ns, self)
+        except Exception as error:  # noqa: BLE001 - the border to the application
+            caught("asgi.begin", error)
+
+    def _note_queue(self) -> None:
+        stamp = dict(self._headers)[b"x-request-start"].decode("latin-1")
+        self.queued_ns = parse_request_start(stamp, self.started_ns)
+
+    async def receive(self) -> Message:
+        """Pass on what the client sends, and count it."""
+        message = await self._receive()
+        kind = message["type"]
+        if kind == "http.request":
+            self.request_bytes += len(message.get("body", b""))
+        elif kind == "http.disconnect" and not self.is_finished:
+            # Servers also say so of a client that has all it asked for.
+            self._has_left = True
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Pass on what the application answers; note status, size and end."""
+        ends = False
+        try:
+            kind = message["type"]
+            if kind == "http.response.body":
+                self.response_bytes += len(message.get("body", b""))
+                ends = not message.get("more_body", False)
+            elif kind == "http.response.start":
+                self.started(message)
+            elif kind == "http.response.pathsend":
+                self.response_bytes += _content_length(self._response_headers)
+                ends = True
+            elif kind == "http.response.zerocopysend":
+                self.response_bytes += message.get("count") or 0
+                ends = not message.get("more_body", False)
+        except Exception as error:  # noqa: BLE001 - the border to the application
+            caught("asgi.send", error)
+        try:
+            await self._send(message)
+        except OSError:
+            # Source: ASGI, "HTTP & WebSocket ASGI Message Format", "Disconnected Client".
+            self._has_left = True
+            raise
+        if ends:
+            self.finish()
+
+    def started(self, message: Mapping[str, Any]) -> None:
+        """Note status and route, while the framework still knows it."""
+        self.first_byte_ns = _now_ns()
+        status: int = message["status"]
+        self.status = status
+        self._response_headers = message.get("headers", ())
+        if status >= 500:
+            # The error page is made while the framework handles the exception.
+            error = sys.exc_info()[1]
+            if isinstance(error, Exception):
+                self.fail(error)
+        if self.handle is None:
+            self.handle = self.resolve_handle()
+
+    def name_by(self, driver: AsgiTelemetry, scope: Scope) -> None:
+        """Take the route's name from a layer further in, which knows it better."""
+        self._driver = driver
+        self.scope = scope
+
+    def resolve_handle(self) -> RouteHandle:
+        """Ask the framework for the route."""
+        scope = self.scope
+        route = None if scope is None else self._driver.route_of(scope)
+        return self._driver.recorder.handle(route, self.method, self._scheme, self._protocol)
+
+    def peek_handle(self) -> RouteHandle | None:
+        """Return the handle of a request whose view may still run."""
+        if self.handle is not None:
+            return self.handle
+        scope = self.scope
+        if scope is None or self._driver.route_of(scope) is None:
+            return None
+        return self.resolve_handle()
+
+    def escaped(self, error: BaseException) -> None:
+        """Note an exception that left the application."""
+        if self.is_finished:
+            return
+        is_cancelled = not isinstance(error, Exception)
+        if self._has_left:
+            self.outcome = "client_disconnect"
+        elif is_cancelled:
+            self.outcome = "cancelled"
+            self.error = error
+        elif self.status:
+            self.fail(error, "aborted_stream")
+        else:
+            self.fail(error)
+            # Servers answer an exception with a 500.
+            self.status = 500
+        self.finish()
+
+    def returned(self) -> None:
+        """Note that the application is done, background tasks included. Never raises."""
+        try:
+            if not self.is_finished:
+                self._end_incomplete()
+            cell = self.cell
+            if cell is None:
+                return
+            background_ns = _now_ns() - self.ended_mono_ns
+            is_blocking = self.longest_step_ns > self.recorder.loop_block_ns
+            if is_blocking:
+                cell.blocked_ns.append(self.longest_step_ns)
+            if background_ns > _MIN_BACKGROUND_NS:
+                cell.background_ns.append(background_ns)
+            elif not is_blocking:
+                return
+            self.recorder.list_cell(cell)
+        except Exception as error:  # noqa: BLE001 - the border to the application
+            caught("asgi.returned", error)
+
+    def _end_incomplete(self) -> None:
+        """Record a request whose application returned before the end of the response."""
+        if self._has_left:
+            self.outcome = "client_disconnect"
+        elif self.status:
+            self.outcome = self.outcome or "aborted_stream"
+        else:
+            # Servers answer for an application that does not.
+            self.status, self.outcome = 500, "server_error"
+        self.finish()
+
+    def finish(self) -> None:
+        """Record the request and let go of the scope, which may not outlive it."""
+        if self.is_finished:
+            return
+        if self._has_left:
+            self.outcome = "client_disconnect"
+        super().finish()
+        self.ended_mono_ns = _now_ns()
+        self.scope = None
+
+    def _cpu_ns(self) -> int:
+        if self.recorder.cpu_clock is None:
+            return ABSENT
+        own_ns = self.cpu_ns
+        if self.is_stepping:
+            own_ns += thread_time_ns() - self.step_cpu_ns
+        parts = self.thread_cpu_ns
+        return own_ns if parts is None else own_ns + sum(parts)
+
+    def path(self) -> str:
+        """Return the path that was asked for."""
+        return self._path
+
+    def url(self) -> str:
+        """Return the URL that was asked for, with the query if settings allow."""
+        host = dict(self._headers).get(b"host", b"").decode("latin-1")
+        # Older servers leave the root path out of the path.
+        root = "" if self._path.startswith(self._root_path) else self._root_path
+        query = f"?{self._query.decode('latin-1')}" if self._query else ""
+        return f"{self._scheme}://{host}{root}{self._path}{query}"
+
+
+def _content_length(headers: Any) -> int:
+    for name, value in headers:
+        if name.lower() == b"content-length":
+            return int(value) if value.isdigit() else 0
+    return 0
