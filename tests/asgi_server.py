@@ -29,9 +29,9 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def served_asgi(app: Any, **options: Any) -> Iterator[int]:
+def served_asgi(app: Any, listener: socket.socket | None = None, **options: Any) -> Iterator[int]:
     """Serve the application on a port of loopback until the block ends."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listener or socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_config=None, access_log=False, **options)
     server = _Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
