@@ -6,49 +6,66 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from wf_instrument.guard import guard
-from wf_instrument.web.asgi import REQUEST_KEY
+from wf_instrument.web.asgi import REQUEST_KEY, AsgiTelemetry
 from wf_instrument.web.steps import as_coroutine, stepped
 
 if TYPE_CHECKING:
     from wf_instrument.telemetry import Telemetry
-    from wf_instrument.web.asgi import AsgiApplication, AsgiTelemetry, Message, Receive, Scope, Send
+    from wf_instrument.web.asgi import AsgiApplication, Message, Receive, RouteOf, Scope, Send
+    from wf_instrument.web.recorder import Recorder
 
 __all__ = ["AsgiLayer", "TaskMeter"]
 
 
-class AsgiLayer:
-    """Sends requests through the driver; a lifespan begins and ends the reporting."""
+class AsgiLayer(AsgiTelemetry):
+    """Records requests; a lifespan begins and ends the reporting.
 
-    def __init__(self, driver: AsgiTelemetry, telemetry: Telemetry) -> None:
-        self.driver = driver
-        self.app = driver.app
+    Args:
+        app: The application to see.
+        telemetry: What a lifespan starts, and delivers at its end.
+        recorder: Where requests are recorded; None records nothing.
+        route_of: Asks the framework for the route object of a request.
+    """
+
+    def __init__(
+        self,
+        app: AsgiApplication,
+        telemetry: Telemetry | None,
+        recorder: Recorder | None,
+        route_of: RouteOf,
+    ) -> None:
+        if recorder is not None:
+            super().__init__(app, recorder, route_of)
+        self.app = app
+        self.is_on = recorder is not None
         self._telemetry = telemetry
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve what the server asks for through the application."""
-        if scope["type"] != "lifespan":
-            await self.driver(scope, receive, send)
+    async def serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve what is no HTTP request."""
+        telemetry = self._telemetry
+        if telemetry is None or scope["type"] != "lifespan":
+            await self.app(scope, receive, send)
             return
         with guard("asgi.lifespan"):
-            self._telemetry.pipeline.start()
+            telemetry.pipeline.start()
 
         async def send_after_delivery(message: Message) -> None:
             if message["type"].startswith("lifespan.shutdown"):
-                await self._deliver()
+                await self._deliver(telemetry)
             await send(message)
 
         await self.app(scope, receive, send_after_delivery)
 
-    async def _deliver(self) -> None:
+    async def _deliver(self, telemetry: Telemetry) -> None:
         """Deliver what was recorded, without holding up what else the loop does."""
-        timeout_s = self._telemetry.settings.shutdown_timeout_s
+        timeout_s = telemetry.settings.shutdown_timeout_s
         with guard("asgi.lifespan"):
             try:
                 loop = asyncio.get_running_loop()
             except RuntimeError:  # trio: nothing but this waits at the end of a process
-                self._telemetry.flush(timeout_s)
+                telemetry.flush(timeout_s)
             else:
-                await loop.run_in_executor(None, self._telemetry.flush, timeout_s)
+                await loop.run_in_executor(None, telemetry.flush, timeout_s)
 
 
 class TaskMeter:

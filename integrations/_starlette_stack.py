@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from starlette.middleware import Middleware
 
 from wf_instrument.telemetry import Telemetry, telemetry_for
-from wf_instrument.web.asgi import AsgiTelemetry
 
 from ._asgi_layer import AsgiLayer, TaskMeter
 from ._starlette_routes import RouteFinder, route_names, watch_routes
@@ -15,7 +14,7 @@ from ._worker_threads import meter_worker_threads
 
 if TYPE_CHECKING:
     from wf_instrument.identity import ApplicationTags
-    from wf_instrument.web.asgi import AsgiApplication, Receive, Scope, Send
+    from wf_instrument.web.asgi import AsgiApplication
 
 __all__ = ["StackInstrumentation", "StarletteMiddleware"]
 
@@ -81,10 +80,10 @@ class StackInstrumentation:
         return self._around(stack)
 
     def _around(self, stack: AsgiApplication) -> AsgiLayer:
-        return AsgiLayer(AsgiTelemetry(stack, self._recorder, self._find_route), self._telemetry)
+        return AsgiLayer(stack, self._telemetry, self._recorder, self._find_route)
 
 
-class StarletteMiddleware:
+class StarletteMiddleware(AsgiLayer):
     """Records the requests of the application it is in; `framework` says whose names they get."""
 
     framework: ClassVar[str]
@@ -97,15 +96,10 @@ class StarletteMiddleware:
         application_tags: ApplicationTags | None = None,
         **settings: object,
     ) -> None:
-        self.app = app
         telemetry = telemetry_for(settings, application_tags)
-        self._serve: AsgiApplication = app
+        recorder = None
         if telemetry.settings.enabled:
             watch_routes(*self.route_classes)
             meter_worker_threads()
             recorder = telemetry.recorder(self.framework, route_names)
-            self._serve = AsgiLayer(AsgiTelemetry(app, recorder, RouteFinder()), telemetry)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve what the server asks for through the application."""
-        await self._serve(scope, receive, send)
+        super().__init__(app, telemetry, recorder, RouteFinder())

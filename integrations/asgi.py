@@ -10,21 +10,20 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from wf_instrument.telemetry import telemetry_for
-from wf_instrument.web.asgi import AsgiTelemetry
 
 from ._asgi_layer import AsgiLayer
 from ._route_text import SameText, text_names
 
 if TYPE_CHECKING:
     from wf_instrument.identity import ApplicationTags
-    from wf_instrument.web.asgi import AsgiApplication, Receive, Scope, Send
+    from wf_instrument.web.asgi import AsgiApplication, Scope
 
 __all__ = ["TelemetryMiddleware", "instrument_app", "uninstrument_app"]
 
 RouteOf = Callable[[Any], "str | None"]
 
 
-class TelemetryMiddleware:
+class TelemetryMiddleware(AsgiLayer):
     """An ASGI application that records the requests of another one.
 
     Usable alone, `TelemetryMiddleware(app)`, and by `app.add_middleware(TelemetryMiddleware)`.
@@ -48,21 +47,10 @@ class TelemetryMiddleware:
         application_tags: ApplicationTags | None = None,
         **settings: object,
     ) -> None:
-        self.app = app
         telemetry = telemetry_for(settings, application_tags)
-        self._serve: AsgiApplication = app
-        if telemetry.settings.enabled:
-            recorder = telemetry.recorder("asgi", text_names)
-            driver = AsgiTelemetry(app, recorder, SameText(route_of or _route_of_scope))
-            self._serve = AsgiLayer(driver, telemetry)
-
-    def switch_off(self) -> None:
-        """Record nothing from now on."""
-        self._serve = self.app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve what the server asks for through the application."""
-        await self._serve(scope, receive, send)
+        enabled = telemetry.settings.enabled
+        recorder = telemetry.recorder("asgi", text_names) if enabled else None
+        super().__init__(app, telemetry, recorder, SameText(route_of or _route_of_scope))
 
 
 def instrument_app(
@@ -85,7 +73,7 @@ def uninstrument_app(app: AsgiApplication) -> AsgiApplication:
     """Return the application inside a `TelemetryMiddleware`, which records nothing any more."""
     if not isinstance(app, TelemetryMiddleware):
         return app
-    app.switch_off()
+    app.is_on = False
     return app.app
 
 

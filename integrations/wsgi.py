@@ -15,17 +15,15 @@ from wf_instrument.web.wsgi import WsgiTelemetry
 from ._route_text import SameText, text_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from wf_instrument.identity import ApplicationTags
-    from wf_instrument.web.wsgi import Environ, StartResponse, WsgiApplication
+    from wf_instrument.web.wsgi import Environ, WsgiApplication
 
 __all__ = ["TelemetryMiddleware", "instrument_app", "uninstrument_app"]
 
 RouteOf = Callable[[dict[str, Any]], "str | None"]
 
 
-class TelemetryMiddleware:
+class TelemetryMiddleware(WsgiTelemetry):
     """A WSGI application that records the requests of another one.
 
     Args:
@@ -47,20 +45,10 @@ class TelemetryMiddleware:
         application_tags: ApplicationTags | None = None,
         **settings: object,
     ) -> None:
-        self.app = app
         telemetry = telemetry_for(settings, application_tags)
-        self._serve: WsgiApplication = app
-        if telemetry.settings.enabled:
-            recorder = telemetry.recorder("wsgi", text_names)
-            self._serve = WsgiTelemetry(app, recorder, SameText(route_of or _no_route))
-
-    def switch_off(self) -> None:
-        """Record nothing from now on."""
-        self._serve = self.app
-
-    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Serve one request through the application."""
-        return self._serve(environ, start_response)
+        recorder = telemetry.recorder("wsgi", text_names)
+        super().__init__(app, recorder, SameText(route_of or _no_route))
+        self.is_on = telemetry.settings.enabled
 
 
 def instrument_app(
@@ -83,7 +71,7 @@ def uninstrument_app(app: WsgiApplication) -> WsgiApplication:
     """Return the application inside a `TelemetryMiddleware`, which records nothing any more."""
     if not isinstance(app, TelemetryMiddleware):
         return app
-    app.switch_off()
+    app.is_on = False
     return app.app
 
 

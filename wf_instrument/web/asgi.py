@@ -11,6 +11,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from time import perf_counter_ns as _now_ns
 from time import thread_time_ns
+from time import time_ns as _wall_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from wf_instrument.guard import caught
@@ -50,7 +51,12 @@ class AsgiTelemetry:
         recorder: Where requests are recorded.
         route_of: Asks the framework for the route object of a request.
         traces_all: Whether every request gets a span.
+
+    Attributes:
+        is_on: Whether requests are recorded.
     """
+
+    is_on: bool = True
 
     def __init__(
         self,
@@ -65,10 +71,14 @@ class AsgiTelemetry:
         self.route_of = route_of
         self.traces_all = traces_all
 
+    async def serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve what is no HTTP request."""
+        await self.app(scope, receive, send)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or whatever else the server asks for, through the application."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
+        if scope["type"] != "http" or not self.is_on:
+            await self.serve_other(scope, receive, send)
             return
         request = self._begin(scope, receive, send)
         if request is None:
@@ -119,10 +129,12 @@ class AsgiRequest(RequestRecord):
     is_stepping: bool = False
     longest_step_ns: int = 0
     cpu_ns: int = 0
+    step_cpu_ns: int = 0
     thread_cpu_ns: list[int] | None = None
-    ended_mono_ns: int = 0
     _has_left: bool = False
+    _response_headers: Any = ()
 
+    # Past thirty attributes a Python object loses its compact form: few are set a request.
     def __init__(self, driver: AsgiTelemetry, scope: Scope, receive: Receive, send: Send) -> None:
         recorder = driver.recorder
         if not recorder.pipeline.is_running:
@@ -131,33 +143,40 @@ class AsgiRequest(RequestRecord):
         self._receive = receive
         self._send = send
         self.scope: Scope | None = scope
+        headers: Any = scope["headers"]
         # Kept apart: frameworks change the scope on the way, and it may not outlive the request.
-        self._path: str = scope["path"]
-        self._root_path: str = scope.get("root_path", "")
-        self._headers: Any = scope["headers"]
+        self._asked: Any = (scope["path"], scope.get("root_path", ""), headers)
+        if recorder.settings.url_query and scope["query_string"]:
+            self._asked = (*self._asked, f"?{scope['query_string'].decode('latin-1')}")
         self._scheme: str = scope.get("scheme", "http")
-        self._protocol: str = scope.get("http_version", "1.1")
-        self._query: bytes = scope["query_string"] if recorder.settings.url_query else b""
-        self.begin(recorder, scope["method"])
-        self.step_ns = self.started_mono_ns
-        self.step_cpu_ns = self.started_cpu_ns if recorder.cpu_clock is not None else 0
+        self.recorder = recorder
+        self.method = method = scope["method"]
+        self.started_ns = started_ns = _wall_ns()
+        if recorder.cpu_clock is not None:
+            self.step_cpu_ns = thread_time_ns()
+        self.started_mono_ns = self.step_ns = _now_ns()
+        if recorder.metrics:
+            # From here on a drain in another thread may look at it.
+            recorder.live[id(self)] = self
         try:
             scope[REQUEST_KEY] = self
-            tracer = recorder.tracer
-            names = [name for name, _ in self._headers]
+            names = [name for name, _ in headers]
             if b"x-request-start" in names:
                 self._note_queue()
+            tracer = recorder.tracer
             if tracer is not None and driver.traces_all:
-                has_parent = not tracer.registry.header_names.isdisjoint(names)
                 parent = None
-                if has_parent and recorder.settings.trust_incoming:
-                    parent = tracer.extract_headers(self._headers)
-                self.span = tracer.start_request_span(self.method, parent, self.started_ns, self)
+                if (
+                    not tracer.registry.header_names.isdisjoint(names)
+                    and recorder.settings.trust_incoming
+                ):
+                    parent = tracer.extract_headers(headers)
+                self.span = tracer.start_request_span(method, parent, started_ns, self)
         except Exception as error:  # noqa: BLE001 - the border to the application
             caught("asgi.begin", error)
 
     def _note_queue(self) -> None:
-        stamp = dict(self._headers)[b"x-request-start"].decode("latin-1")
+        stamp = dict(self._asked[2])[b"x-request-start"].decode("latin-1")
         self.queued_ns = parse_request_start(stamp, self.started_ns)
 
     async def receive(self) -> Message:
@@ -176,17 +195,15 @@ class AsgiRequest(RequestRecord):
         ends = False
         try:
             kind = message["type"]
-            if kind == "http.response.body":
-                self.response_bytes += len(message.get("body", b""))
-                ends = not message.get("more_body", False)
-            elif kind == "http.response.start":
+            if kind == "http.response.start":
                 self.started(message)
-            elif kind == "http.response.pathsend":
-                self.response_bytes += _content_length(self._response_headers)
-                ends = True
-            elif kind == "http.response.zerocopysend":
-                self.response_bytes += message.get("count") or 0
-                ends = not message.get("more_body", False)
+            elif kind == "http.response.body":
+                body = message.get("body")
+                if body:
+                    self.response_bytes += len(body)
+                ends = not message.get("more_body")
+            else:
+                ends = self._sent_otherwise(kind, message)
         except Exception as error:  # noqa: BLE001 - the border to the application
             caught("asgi.send", error)
         try:
@@ -196,13 +213,24 @@ class AsgiRequest(RequestRecord):
             self._has_left = True
             raise
         if ends:
+            if self._has_left:
+                self.outcome = "client_disconnect"
             self.finish()
+
+    def _sent_otherwise(self, kind: str, message: Mapping[str, Any]) -> bool:
+        """Note a body that the server takes from a file; return whether the response ends."""
+        if kind == "http.response.pathsend":
+            self.response_bytes += _content_length(self._response_headers)
+            return True
+        if kind == "http.response.zerocopysend":
+            self.response_bytes += message.get("count") or 0
+            return not message.get("more_body")
+        return False
 
     def started(self, message: Mapping[str, Any]) -> None:
         """Note status and route, while the framework still knows it."""
         self.first_byte_ns = _now_ns()
-        status: int = message["status"]
-        self.status = status
+        self.status = status = message["status"]
         self._response_headers = message.get("headers", ())
         if status >= 500:
             # The error page is made while the framework handles the exception.
@@ -219,9 +247,11 @@ class AsgiRequest(RequestRecord):
 
     def resolve_handle(self) -> RouteHandle:
         """Ask the framework for the route."""
-        scope = self.scope
-        route = None if scope is None else self._driver.route_of(scope)
-        return self._driver.recorder.handle(route, self.method, self._scheme, self._protocol)
+        driver, scope = self._driver, self.scope
+        if scope is None:
+            return driver.recorder.handle(None, self.method, self._scheme, "1.1")
+        protocol = scope.get("http_version", "1.1")
+        return driver.recorder.handle(driver.route_of(scope), self.method, self._scheme, protocol)
 
     def peek_handle(self) -> RouteHandle | None:
         """Return the handle of a request whose view may still run."""
@@ -255,6 +285,8 @@ class AsgiRequest(RequestRecord):
         try:
             if not self.is_finished:
                 self._end_incomplete()
+            # It may not outlive the request, which is kept until the next drain.
+            self.scope = None
             cell = self.cell
             if cell is None:
                 return
@@ -281,16 +313,6 @@ class AsgiRequest(RequestRecord):
             self.status, self.outcome = 500, "server_error"
         self.finish()
 
-    def finish(self) -> None:
-        """Record the request and let go of the scope, which may not outlive it."""
-        if self.is_finished:
-            return
-        if self._has_left:
-            self.outcome = "client_disconnect"
-        super().finish()
-        self.ended_mono_ns = _now_ns()
-        self.scope = None
-
     def _cpu_ns(self) -> int:
         if self.recorder.cpu_clock is None:
             return ABSENT
@@ -302,15 +324,17 @@ class AsgiRequest(RequestRecord):
 
     def path(self) -> str:
         """Return the path that was asked for."""
-        return self._path
+        path: str = self._asked[0]
+        return path
 
     def url(self) -> str:
         """Return the URL that was asked for, with the query if settings allow."""
-        host = dict(self._headers).get(b"host", b"").decode("latin-1")
+        path, root, headers = self._asked[:3]
+        host = dict(headers).get(b"host", b"").decode("latin-1")
         # Older servers leave the root path out of the path.
-        root = "" if self._path.startswith(self._root_path) else self._root_path
-        query = f"?{self._query.decode('latin-1')}" if self._query else ""
-        return f"{self._scheme}://{host}{root}{self._path}{query}"
+        root = "" if path.startswith(root) else root
+        query = "".join(self._asked[3:])
+        return f"{self._scheme}://{host}{root}{path}{query}"
 
 
 def _content_length(headers: Any) -> int:

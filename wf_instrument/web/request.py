@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import time
 import traceback
 from threading import get_ident
+from time import perf_counter_ns as _now_ns
+from time import time_ns as _wall_ns
 from typing import TYPE_CHECKING, Final
 
 from wf_instrument.guard import caught
@@ -52,17 +53,18 @@ class RequestRecord:
     started_mono_ns: int
     started_cpu_ns: int
     thread_id: int
+    ended_mono_ns: int
 
     def begin(self, recorder: Recorder, method: str) -> None:
         """Start the clocks."""
         self.recorder = recorder
         self.method = method
-        self.started_ns = time.time_ns()
+        self.started_ns = _wall_ns()
         clock = recorder.cpu_clock
         if clock is not None:
             self.started_cpu_ns = clock()
             self.thread_id = get_ident()
-        self.started_mono_ns = time.perf_counter_ns()
+        self.started_mono_ns = _now_ns()
         if recorder.metrics:
             # Last: from here on a drain in another thread may look at it.
             recorder.live[id(self)] = self
@@ -92,23 +94,25 @@ class RequestRecord:
         if self.is_finished:
             return
         self.is_finished = True
-        ended_ns = time.perf_counter_ns()
+        ended_ns = self.ended_mono_ns = _now_ns()
+        recorder = self.recorder
         try:
-            self._record(ended_ns - self.started_mono_ns)
+            self._record(recorder, ended_ns - self.started_mono_ns)
         except Exception as error:  # noqa: BLE001 - the border to the application
             caught("request.finish", error)
         finally:
-            self.recorder.live.pop(id(self), None)
+            recorder.live.pop(id(self), None)
 
-    def _record(self, latency_ns: int) -> None:
-        recorder = self.recorder
+    def _record(self, recorder: Recorder, latency_ns: int) -> None:
         cpu_ns = self._cpu_ns()
-        handle = self.handle or self.resolve_handle()
-        self.handle = handle
-        status = self.status or (499 if self.outcome in _LEFT_EARLY else 500)
-        self.status = status
+        handle = self.handle
+        if handle is None:
+            handle = self.handle = self.resolve_handle()
+        outcome = self.outcome
+        status = self.status
+        if not status:
+            status = self.status = 499 if outcome in _LEFT_EARLY else 500
         if recorder.metrics:
-            outcome = self.outcome
             if outcome is None:
                 cell = handle.cells.get(status) or handle.cell(status, None, None)
             else:
@@ -125,7 +129,7 @@ class RequestRecord:
                 recorder.list_cell(cell)
             if len(samples) >= recorder.fold_after:
                 recorder.pipeline.wake()
-        if handle.route is None and status == 404:
+        if status == 404 and handle.route is None:
             recorder.note_unmatched(self.path())
         span = self.span
         if span is not None:
@@ -144,10 +148,11 @@ class RequestRecord:
             span.operation_name = handle.func or "UNKNOWN"
         if self.error is not None:
             span.log_kv(error_fields(self.error))
+        # Failures are kept whatever the sampler said.
         if span.decision is False and (
             self._has_failed() or self.status in self.recorder.error_statuses
         ):
-            span.decision = True  # failures are kept whatever the sampler said
+            span.decision = True
         span.finish_after(latency_ns)
 
     def span_tags(self) -> list[tuple[str, object]]:

@@ -122,7 +122,6 @@ class WsgiRequest(RequestRecord):
     headers: Headers | None = None
     _server_write: Callable[[bytes], object]
     _body: Iterable[bytes]
-    _next: Callable[[], bytes]
 
     def __init__(
         self, driver: WsgiTelemetry, environ: Environ, start_response: StartResponse
@@ -241,25 +240,29 @@ class WsgiRequest(RequestRecord):
         return _SizedBody(self) if hasattr(body, "__len__") else self
 
     def __iter__(self) -> Iterator[bytes]:
-        self._next = iter(self._body).__next__
-        return self
-
-    def __next__(self) -> bytes:
+        # A generator: a server's loop resumes it without a call of Python's.
         span = self.span
-        token = None if span is None or self.is_finished else ACTIVE.set(span)
+        before = ACTIVE.get()
         try:
-            chunk = self._next()
-        except StopIteration:
-            self.finish()
+            if span is not None:
+                ACTIVE.set(span)
+            for chunk in self._body:
+                # The server's own work between two chunks is not the request's.
+                if span is not None:
+                    ACTIVE.set(before)
+                self.response_bytes += len(chunk)
+                yield chunk
+                if span is not None and not self.is_finished:
+                    ACTIVE.set(span)
+        except GeneratorExit:
             raise
         except BaseException as error:
             self.escaped(error, "aborted_stream")
             raise
         finally:
-            if token is not None:
-                ACTIVE.reset(token)
-        self.response_bytes += len(chunk)
-        return chunk
+            if span is not None and ACTIVE.get() is span:
+                ACTIVE.set(before)
+        self.finish()
 
     def close(self) -> None:
         """Close the application's body; a body not read to its end was left by the client."""
@@ -270,7 +273,7 @@ class WsgiRequest(RequestRecord):
             self.finish()
         body = self._body
         # The span keeps this object until the next drain; the response need not wait for it.
-        self._body, self._next, self.headers = (), _no_more, None
+        self._body, self.headers = (), None
         close = getattr(body, "close", None)
         if close is not None:
             close()
@@ -291,7 +294,8 @@ class WsgiRequest(RequestRecord):
     def finish(self) -> None:
         """Record the request and let go of the environ, which may not outlive it."""
         environ = self.environ
-        if environ is not None and not self.is_finished:
+        # Only spans and unmatched paths tell the URL.
+        if environ is not None and (self.span is not None or self.status == 404):
             self.url_parts = (
                 environ.get("wsgi.url_scheme", "http"),
                 environ.get("HTTP_HOST") or environ.get("SERVER_NAME", ""),
@@ -311,11 +315,6 @@ class WsgiRequest(RequestRecord):
             if name.lower() == "content-length":
                 return int(value) if value.isdecimal() else None
         return None
-
-
-def _no_more() -> bytes:
-    """Stand in for the iterator of a response that is closed."""
-    raise StopIteration
 
 
 class _SizedBody:
