@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from wf_instrument.errors import ConfigError, MissingTagError
+from wf_instrument.value_text import as_str
 
 __all__ = ["NO_VALUE", "ApplicationTags", "Identity", "default_source"]
 
@@ -43,16 +44,16 @@ class ApplicationTags:
         custom_tags: Iterable[tuple[str, str]] | Mapping[str, str] | None = None,
     ) -> None:
         for name, value in (("application", application), ("service", service)):
-            if not value or not str(value).strip():
+            if not value or not as_str(value).strip():
                 raise MissingTagError(
                     f"application tags need a {name}, got {value!r}; give any non-empty name"
                 )
-        self.application = str(application)
-        self.service = str(service)
+        self.application = as_str(application)
+        self.service = as_str(service)
         self.cluster = cluster
         self.shard = shard
         pairs = custom_tags.items() if isinstance(custom_tags, Mapping) else custom_tags
-        self.custom_tags: list[tuple[str, str]] = [(str(k), str(v)) for k, v in pairs or ()]
+        self.custom_tags: list[tuple[str, str]] = [(as_str(k), as_str(v)) for k, v in pairs or ()]
 
     def __repr__(self) -> str:
         return (

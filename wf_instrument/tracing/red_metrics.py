@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from wf_instrument.forking import reset_after_fork
 from wf_instrument.guard import caught
 from wf_instrument.metrics.histogram import ExponentialHistogram
-from wf_instrument.tracing.tag_values import is_true, text_of
+from wf_instrument.tracing.tag_values import is_true
+from wf_instrument.value_text import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

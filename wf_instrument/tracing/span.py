@@ -17,8 +17,8 @@ from wf_instrument.tracing.tag_values import (
     is_positive,
     is_true,
     plain_tags,
-    text_of,
 )
+from wf_instrument.value_text import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

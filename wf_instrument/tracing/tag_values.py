@@ -1,53 +1,15 @@
-"""Tag and log values of any type as bounded text, whatever the application put in."""
+"""What tags say, whatever the application put in: flags, numbers, and plain text by key."""
 
 from __future__ import annotations
 
-import reprlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from wf_instrument.guard import caught
+from wf_instrument.value_text import MAX_TEXT, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["MAX_TEXT", "is_blank", "is_positive", "is_true", "plain_tags", "text_of"]
-
-#: Characters kept of a value.
-MAX_TEXT: Final = 1000
-
-_CONTAINERS: Final = (list, tuple, dict, set, frozenset)
-
-# Unlike str(), stops early in a list of a million items or of itself.
-_bounded: Final = reprlib.Repr()
-_bounded.maxlevel = 6
-_bounded.maxlist = _bounded.maxtuple = _bounded.maxdict = 100
-_bounded.maxset = _bounded.maxfrozenset = 100
-_bounded.maxstring = _bounded.maxother = _bounded.maxlong = MAX_TEXT
-
-
-def text_of(value: object, limit: int = MAX_TEXT) -> str:
-    """Return at most `limit` characters that UTF-8 can encode; empty for None and blank.
-
-    A value that cannot be made text reads `?`; its exception is counted and goes no further.
-    """
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    try:
-        if isinstance(value, (bytes, bytearray)):
-            text = value[:limit].decode("utf-8", "replace")
-        elif isinstance(value, _CONTAINERS):
-            text = _bounded.repr(value)[:limit]
-        else:
-            text = str(value)[:limit]
-    except Exception as error:  # noqa: BLE001 - any value may be a tag
-        caught("tracing.tag", error)
-        return "?"
-    if not text.isascii():
-        # Lone surrogates (undecodable file names) would fail in every backend.
-        text = text.encode("utf-8", "replace").decode()
-    return text if text.strip() else ""
+__all__ = ["is_blank", "is_positive", "is_true", "plain_tags"]
 
 
 def plain_tags(pairs: Iterable[tuple[str, object]]) -> dict[str, str] | None:
@@ -60,6 +22,8 @@ def plain_tags(pairs: Iterable[tuple[str, object]]) -> dict[str, str] | None:
         else:
             text = text_of(value)
         if text:
+            if not (type(key) is str and key.isascii()):
+                key = text_of(key) or "?"
             if key in tags:
                 return None
             tags[key] = text

@@ -10,7 +10,12 @@ import json
 from typing import TYPE_CHECKING
 
 from wf_instrument.backends.wavefront.lines import whole
-from wf_instrument.backends.wavefront.text import is_blank, sanitize_value, sanitize_without_quotes
+from wf_instrument.backends.wavefront.text import (
+    is_blank,
+    sanitize_value,
+    sanitize_without_quotes,
+    to_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -69,7 +74,7 @@ def event_to_json(
     host = _host(source, default_source)
     return json.dumps(
         {
-            "name": str(name).strip(),
+            "name": to_text(name).strip(),
             "annotations": dict(_annotations(name, annotations)),
             "hosts": [host] if host else [],
             "startTime": start,
@@ -89,7 +94,7 @@ def _times(name: str, start_time: int, end_time: int | None) -> tuple[int, int]:
 
 
 def _host(source: str | None, default_source: str) -> str:
-    return str(default_source if is_blank(source) else source).strip()
+    return to_text(default_source if is_blank(source) else source).strip()
 
 
 def _annotations(name: str, annotations: Mapping[str, str] | None) -> list[tuple[str, str]]:
@@ -99,7 +104,7 @@ def _annotations(name: str, annotations: Mapping[str, str] | None) -> list[tuple
             raise ValueError(
                 f"event {name!r} has the annotation {key!r}: {value!r}; neither may be blank"
             )
-        pairs.append((str(key), str(value)))
+        pairs.append((to_text(key), to_text(value)))
     return pairs
 
 
@@ -109,4 +114,4 @@ def _tags(name: str, tags: Iterable[str] | None) -> list[str]:
     for word in words:
         if is_blank(word):
             raise ValueError(f"event {name!r} has the tag {word!r}; it must not be blank")
-    return [str(word) for word in words]
+    return [to_text(word) for word in words]

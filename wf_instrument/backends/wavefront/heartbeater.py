@@ -16,6 +16,7 @@ from wf_instrument.errors import QueueFullError, SendError
 from wf_instrument.forking import reset_after_fork
 from wf_instrument.guard import RateLimitedLog, guard
 from wf_instrument.ticker import Ticker
+from wf_instrument.value_text import as_str
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -70,7 +71,7 @@ class HeartbeaterService:
     def report_custom_tags(self, custom_tags_set: Mapping[str, str]) -> None:
         """Send one more heartbeat with exactly these tags, together with the next ones."""
         with guard("wavefront.heartbeat"):
-            pairs = tuple(sorted((str(k), str(v)) for k, v in custom_tags_set.items()))
+            pairs = tuple(sorted((as_str(k), as_str(v)) for k, v in custom_tags_set.items()))
             if pairs not in self._custom_tags and len(self._custom_tags) >= _MAX_CUSTOM_TAG_SETS:
                 self._log.warning("full", "heartbeat: too many tag sets wait, one was dropped")
                 return

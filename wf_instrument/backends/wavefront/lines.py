@@ -7,6 +7,7 @@ Source:
 from __future__ import annotations
 
 import sys
+from reprlib import repr as short_repr
 from typing import TYPE_CHECKING, Final
 
 from wf_instrument.backends.wavefront.histogram_granularity import DAY, HOUR, MINUTE
@@ -117,8 +118,8 @@ def whole(name: str, number: float) -> int:
     """
     try:
         return int(number)
-    except (TypeError, ValueError, OverflowError) as exc:
-        raise ValueError(f"{name!r} has {number!r} where a whole number belongs") from exc
+    except Exception as exc:
+        raise ValueError(f"{name!r} has {short_repr(number)} where a whole number belongs") from exc
 
 
 def _positive(name: str, number: int) -> int:
@@ -138,5 +139,5 @@ def _finite(name: str, number: float) -> float:
 def _number(name: str, number: float) -> float:
     try:
         return float(number)
-    except (TypeError, ValueError, OverflowError) as exc:
-        raise ValueError(f"{name!r} has the value {number!r}; give a number") from exc
+    except Exception as exc:
+        raise ValueError(f"{name!r} has the value {short_repr(number)}; give a number") from exc

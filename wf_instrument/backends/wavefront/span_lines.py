@@ -11,6 +11,7 @@ import uuid
 from typing import TYPE_CHECKING, Final
 
 from wf_instrument.backends.wavefront.lines import whole
+from wf_instrument.backends.wavefront.text import to_text
 from wf_instrument.backends.wavefront.texts import PLAIN
 
 if TYPE_CHECKING:
@@ -49,7 +50,10 @@ def tracing_span_to_line_data(
     parts += [f"traceId={_id(trace_id)}", f"spanId={_id(span_id)}"]
     parts += [f"parent={_id(parent)}" for parent in parents or ()]
     parts += [f"followsFrom={_id(other)}" for other in follows_from or ()]
-    pairs = [(key, value if value is None else str(value)) for key, value in tags or ()]
+    pairs = [
+        (key if key is None else to_text(key), value if value is None else to_text(value))
+        for key, value in tags or ()
+    ]
     if span_logs:
         pairs.append((SPAN_LOG_KEY, "true"))
     # A pair that stands twice is written once, where it stood first.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from wf_instrument.value_text import as_str
+
 __all__ = [
     "clean_name",
     "clean_value",
@@ -15,6 +17,7 @@ __all__ = [
     "sanitize_internal",
     "sanitize_value",
     "sanitize_without_quotes",
+    "to_text",
 ]
 
 #: What may stand in a name. Source: Wavefront data format, "Metric names".
@@ -30,7 +33,19 @@ _DELTAS: Final = "∆Δ"
 
 def is_blank(text: object) -> bool:
     """Return whether a text is None, empty or white space; anything else is read as text."""
-    return text is None or not str(text).strip()
+    return text is None or not (text if type(text) is str else to_text(text)).strip()
+
+
+def to_text(value: object) -> str:
+    """Return what a value reads as in a line.
+
+    Raises:
+        ValueError: It cannot be made text; whatever it raised itself is the cause.
+    """
+    try:
+        return as_str(value)
+    except Exception as exc:
+        raise ValueError(f"a value of type {type(value).__name__} cannot be made text") from exc
 
 
 def clean_name(string: object) -> str:
@@ -39,7 +54,7 @@ def clean_name(string: object) -> str:
     The first character may be `~` or a delta, the second `~` after a delta.
     """
     lead = ""
-    rest = str(string)
+    rest = to_text(string)
     if rest[:1] and rest[0] in _DELTAS:
         lead, rest = rest[0], rest[1:]
     if rest[:1] == "~":
@@ -53,7 +68,7 @@ def clean_value(string: object) -> str:
     Surrounding white space goes, a newline becomes the two characters `\n`; any other control
     character, and every other separator of lines, becomes `-`.
     """
-    clean = _SURROGATE.sub("\ufffd", str(string).strip()).replace("\n", "\\n")
+    clean = _SURROGATE.sub("\ufffd", to_text(string).strip()).replace("\n", "\\n")
     return _CONTROL.sub("-", clean)
 
 

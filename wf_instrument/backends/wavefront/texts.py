@@ -7,6 +7,7 @@ Loss: a table that is full is emptied, and what it held is made again.
 
 from __future__ import annotations
 
+from reprlib import repr as short_repr
 from typing import TYPE_CHECKING, Final
 
 from wf_instrument.backends.wavefront.limits import (
@@ -28,6 +29,7 @@ from wf_instrument.backends.wavefront.text import (
     in_quotes,
     is_blank,
     quoted_value,
+    to_text,
 )
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ class Texts:
         Raises:
             ValueError: It is blank, or beyond the limit; as for all that follow.
         """
-        known = self.metric_names.get(name) if isinstance(name, str) else None
+        known = self.metric_names.get(name) if type(name) is str else None
         return known or self._name("metric name", name, MAX_METRIC_NAME, self.metric_names)
 
     def histogram_name(self, name: str) -> str:
@@ -75,13 +77,13 @@ class Texts:
         """Return a span's name in quotes, which keeps all characters but control characters."""
         if is_blank(name):
             raise ValueError(f"span name is {name!r}; it must not be blank")
-        clean, _ = self.validator.fit("span name", str(name), clean_value(name), MAX_SPAN_NAME)
+        clean, _ = self.validator.fit("span name", to_text(name), clean_value(name), MAX_SPAN_NAME)
         return quoted_value(clean)
 
     def source(self, source: object, default_source: str) -> str:
         """Return a source in quotes; a blank one is the default."""
         given = default_source if is_blank(source) else source
-        clean, fits = self.validator.fit("source", str(given), clean_value(given), MAX_SOURCE)
+        clean, fits = self.validator.fit("source", to_text(given), clean_value(given), MAX_SOURCE)
         text = quoted_value(clean)
         if fits and given is source:
             _keep(self.sources, source, text)
@@ -94,11 +96,11 @@ class Texts:
         try:
             pairs = tags.items()
         except AttributeError as exc:
-            raise ValueError(f"tags of {name!r} are {tags!r}; give a mapping") from exc
+            raise ValueError(f"tags of {name!r} are {short_repr(tags)}; give a mapping") from exc
         for pair in pairs:
             try:
                 part = known.get(pair)
-            except TypeError:  # a value that cannot be hashed
+            except Exception:  # noqa: BLE001 - a value that cannot be hashed, for whatever reason
                 part = None
             parts.append(part or self._point_tag(name, *pair))
         if len(parts) > MAX_POINT_TAGS:
@@ -122,7 +124,7 @@ class Texts:
     def _name(self, what: str, name: str, limit: int, table: dict[object, str] | None) -> str:
         if is_blank(name):
             raise ValueError(f"{what} is {name!r}; it must not be blank")
-        clean, fits = self.validator.fit(what, str(name), clean_name(name), limit)
+        clean, fits = self.validator.fit(what, to_text(name), clean_name(name), limit)
         text = in_quotes(clean)
         if fits and table is not None:
             _keep(table, name, text)
@@ -143,9 +145,11 @@ class Texts:
 
 def _check_pair(whose: str, key: object, value: object) -> None:
     if is_blank(key):
-        raise ValueError(f"{whose} has a tag without a key, its value is {value!r}")
+        raise ValueError(f"{whose} has a tag without a key, its value is {short_repr(value)}")
     if is_blank(value):
-        raise ValueError(f"tag {key!r} of {whose} is {value!r}; it must not be blank")
+        raise ValueError(
+            f"tag {short_repr(key)} of {whose} is {short_repr(value)}; it must not be blank"
+        )
 
 
 def _keep(
