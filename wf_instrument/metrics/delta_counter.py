@@ -1,11 +1,19 @@
-"""Delta counters: report the change since the last report, for the receiver to add up."""
+"""Delta counters: report the change since the last report, for the receiver to add up.
+
+Threads: any counts; each counter has pyformance's lock, held for one addition.
+Fork: the child's counters begin at 0: the parent reports what was counted before.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+import math
+import threading
+from typing import TYPE_CHECKING, Final
 
+from wf_instrument.forking import reset_after_fork
 from wf_instrument.metrics.pyformance_shim import Counter
-from wf_instrument.metrics.tagged_registry import TaggedRegistry
+from wf_instrument.metrics.tagged_registry import stored_key
+from wf_instrument.value_text import as_str
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,11 +35,29 @@ class DeltaCounter(Counter):
 
     counter: float
 
+    def __init__(self) -> None:
+        super().__init__()
+        reset_after_fork(self._reset)
+
+    def _reset(self) -> None:
+        self.lock = threading.Lock()
+        self.counter = 0
+
     def take(self) -> float:
-        """Return the change since the last call, and subtract it."""
+        """Return the change since the last call, and subtract it; 0.0 when it is not above 0.
+
+        What was counted down waits to be counted up again: receivers add up, and take nothing off.
+        """
         with self.lock:
-            value, self.counter = self.counter, 0
-        return float(value)
+            value = self.counter
+            if -math.inf < value <= 0:
+                return 0.0
+            # NaN and infinity go too, or nothing could be counted ever after.
+            self.counter = 0
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf
 
 
 def delta_counter(
@@ -42,19 +68,12 @@ def delta_counter(
     Raises:
         TypeError: The name belongs to a plain counter.
     """
-    key = get_delta_name("", name)
-    add: Any = registry.add
-    encoded = TaggedRegistry.encode_key(key, tags)
-    found = registry._counters.get(encoded)  # noqa: SLF001 - pyformance has no other look-up
+    encoded = stored_key(registry, get_delta_name("", name), tags)
+    counters = registry._counters  # noqa: SLF001 - pyformance has no other look-up
+    found = counters.get(encoded)
     if found is None:
-        try:
-            if isinstance(registry, TaggedRegistry):
-                registry.add(key, DeltaCounter(), tags)
-            else:
-                add(encoded, DeltaCounter())
-        except LookupError:
-            pass  # another thread made it just now
-        found = registry._counters[encoded]  # noqa: SLF001 - as above
+        # In one step: of two threads that make the same counter, both get the one that is kept.
+        found = counters.setdefault(encoded, DeltaCounter())
     if not isinstance(found, DeltaCounter):
         raise TypeError(f"{name!r} is a plain counter of this registry; choose another name")
     return found
@@ -67,5 +86,6 @@ def is_delta_counter(name: str, registry: MetricsRegistry) -> bool:
 
 def get_delta_name(prefix: str, name: str, value_key: str | None = None) -> str:
     """Return `∆prefix` + `name.value_key`; the ∆ of the name moves in front of the prefix."""
-    bare = name[1:] if name.startswith(DELTA_PREFIXES) else name
-    return f"{DELTA_PREFIXES[0]}{prefix}{bare}" + (f".{value_key}" if value_key else "")
+    text = as_str(name)
+    bare = text[1:] if text.startswith(DELTA_PREFIXES) else text
+    return f"{DELTA_PREFIXES[0]}{as_str(prefix)}{bare}" + (f".{value_key}" if value_key else "")

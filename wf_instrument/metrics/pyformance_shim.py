@@ -5,6 +5,8 @@ without setuptools that fails, with an old one it warns, with a new one it is go
 pyformance is imported an empty stand-in answers to that name. Delete this module once pyformance
 imports without it.
 
+Its decorator `hist_calls` calls `Histogram.update`, which its histograms lack. They get it here.
+
 Threads: importing happens once, under the import lock of this module.
 """
 
@@ -64,3 +66,7 @@ from pyformance.meters import (  # noqa: E402 - only importable from here on
 )
 from pyformance.registry import MetricsRegistry, global_registry  # noqa: E402 - as above
 from pyformance.reporters.reporter import Reporter  # noqa: E402 - as above
+
+if not hasattr(Histogram, "update"):
+    # Not `Histogram.add` itself, which subclasses replace.
+    Histogram.update = lambda self, value: self.add(value)

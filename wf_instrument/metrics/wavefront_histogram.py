@@ -1,7 +1,7 @@
 """Wavefront histograms: the values of each minute, as a distribution.
 
 Threads: any thread adds, by one atomic append; readers fold under `_lock`.
-Fork: the child inherits what was added; the registry's owner resets it.
+Fork: the child's histograms are empty: the parent reports what was added before.
 Loss: of past minutes nobody took, the ten newest are kept; older ones are counted in
     `dropped_bins`.
 """
@@ -11,21 +11,30 @@ from __future__ import annotations
 import math
 import threading
 import time
+from reprlib import repr as short_repr
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from wf_instrument.forking import reset_after_fork
 from wf_instrument.metrics.histogram import ExponentialHistogram
 from wf_instrument.metrics.pyformance_shim import Histogram, MetricsRegistry
-from wf_instrument.metrics.tagged_registry import TaggedRegistry
+from wf_instrument.metrics.tagged_registry import stored_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["MAX_CENTROIDS", "Distribution", "WavefrontHistogram", "get", "wavefront_histogram"]
+__all__ = [
+    "MAX_CENTROIDS",
+    "MAX_PAST_BINS",
+    "Distribution",
+    "WavefrontHistogram",
+    "get",
+    "wavefront_histogram",
+]
 
 #: Centroids a line holds at most.
 MAX_CENTROIDS: Final = 128
 #: Source: Wavefront SDK, `WavefrontHistogramImpl`, ten bins.
-_MAX_PAST_BINS: Final = 10
+MAX_PAST_BINS: Final = 10
 _FOLD_AFTER: Final = 1000
 
 
@@ -48,13 +57,24 @@ class WavefrontHistogram(Histogram):
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         # Not calling pyformance's __init__: its decaying sample is neither needed nor cheap.
         self._now = clock
+        self.dropped_bins = 0
+        self._reset()
+        reset_after_fork(self._reset)
+
+    def _reset(self) -> None:
         self._lock = threading.Lock()
         self._raw: list[tuple[float, float]] = []
         self._bins: dict[int, ExponentialHistogram] = {}
-        self.dropped_bins = 0
 
     def add(self, value: float) -> None:
-        """Add a value to the bin of the current minute."""
+        """Add a value to the bin of the current minute; NaN and infinite ones are only counted.
+
+        Raises:
+            TypeError: It is no number.
+        """
+        if type(value) is not float:
+            # Found out now: when values are folded, it would cost those of everybody else.
+            value = _number(value)
         raw = self._raw
         raw.append((self._now(), value))
         if len(raw) >= _FOLD_AFTER:
@@ -63,10 +83,11 @@ class WavefrontHistogram(Histogram):
 
     def add_weighted(self, value: float, count: int) -> None:
         """Add a finite value `count` times to the bin of the current minute."""
-        minute = self._minute()
+        minute = self.current_minute()
         with self._lock:
             self._fold()
             self._bins.setdefault(minute, ExponentialHistogram()).add_weighted(value, count)
+            self._bound()
 
     def clear(self) -> None:
         """Forget all values."""
@@ -76,7 +97,8 @@ class WavefrontHistogram(Histogram):
 
     def take_past_bins(self) -> list[tuple[int, ExponentialHistogram]]:
         """Hand out the bins of past minutes, once: (start in Unix seconds, values) pairs."""
-        return self._take(lambda minute: minute < self._minute())
+        now = self.current_minute()
+        return self._take(lambda minute: minute < now)
 
     def take_all_bins(self) -> list[tuple[int, ExponentialHistogram]]:
         """Hand out all bins, that of the current minute included."""
@@ -87,11 +109,12 @@ class WavefrontHistogram(Histogram):
         return [
             Distribution(minute, bin_.centroids(MAX_CENTROIDS))
             for minute, bin_ in self.take_past_bins()
+            if bin_.count  # else all that came was NaN or infinite
         ]
 
     def get_current_minute_distribution(self) -> Distribution:
         """Return the values of the current minute so far, without taking them."""
-        minute = self._minute()
+        minute = self.current_minute()
         with self._lock:
             self._fold()
             bin_ = self._bins.get(minute)
@@ -133,7 +156,8 @@ class WavefrontHistogram(Histogram):
         """Return the quantiles of past minutes, as pyformance's snapshots give them."""
         return _Quantiles(self.past_values())
 
-    def _minute(self) -> int:
+    def current_minute(self) -> int:
+        """Return the start of the current minute, Unix time in seconds."""
         return int(self._now() // 60) * 60
 
     def _take(self, wanted: Callable[[int], bool]) -> list[tuple[int, ExponentialHistogram]]:
@@ -145,7 +169,7 @@ class WavefrontHistogram(Histogram):
 
     def past_values(self) -> ExponentialHistogram:
         """Return the values of past minutes that nobody has taken yet, without taking them."""
-        minute = self._minute()
+        minute = self.current_minute()
         merged = ExponentialHistogram()
         with self._lock:
             self._fold()
@@ -171,10 +195,23 @@ class WavefrontHistogram(Histogram):
                 by_minute.setdefault(int(time_s // 60) * 60, []).append(value)
         for minute, values in by_minute.items():
             self._bins.setdefault(minute, ExponentialHistogram()).add_many(values)
+        self._bound()
+
+    def _bound(self) -> None:
+        """Caller holds `_lock`."""
         # One more than the past bins: that of the current minute.
-        while len(self._bins) > _MAX_PAST_BINS + 1:
+        while len(self._bins) > MAX_PAST_BINS + 1:
             del self._bins[min(self._bins)]
             self.dropped_bins += 1
+
+
+def _number(value: object) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]  # what is no number raises
+    except OverflowError:
+        return math.inf  # an integer that no float holds: counted as what cannot be taken
+    except (TypeError, ValueError) as exc:
+        raise TypeError(f"a histogram takes numbers, not {short_repr(value)}") from exc
 
 
 class _Quantiles:
@@ -213,17 +250,12 @@ def wavefront_histogram(
     Raises:
         TypeError: The name belongs to a plain histogram.
     """
-    encoded = TaggedRegistry.encode_key(name, tags)
-    found = registry._histograms.get(encoded)  # noqa: SLF001 - pyformance has no other look-up
+    encoded = stored_key(registry, name, tags)
+    histograms = registry._histograms  # noqa: SLF001 - pyformance has no other look-up
+    found = histograms.get(encoded)
     if found is None:
-        try:
-            if isinstance(registry, TaggedRegistry):
-                registry.add(name, WavefrontHistogram(), tags)
-            else:
-                registry.add(encoded, WavefrontHistogram())
-        except LookupError:
-            pass  # another thread made it just now
-        found = registry._histograms[encoded]  # noqa: SLF001 - as above
+        # In one step: of two threads that make the same one, both get the one that is kept.
+        found = histograms.setdefault(encoded, WavefrontHistogram())
     if not isinstance(found, WavefrontHistogram):
         raise TypeError(f"{name!r} is a plain histogram of this registry; choose another name")
     return found

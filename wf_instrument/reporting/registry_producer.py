@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 import math
+from collections import Counter
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from wf_instrument.guard import caught
+from wf_instrument.guard import caught, guard
 from wf_instrument.metrics.delta_counter import DeltaCounter, get_delta_name
 from wf_instrument.metrics.tagged_registry import decode_key
 from wf_instrument.metrics.wavefront_histogram import WavefrontHistogram
+from wf_instrument.reporting.registry_feed import RegistryFeed, metrics_of
 from wf_instrument.reporting.snapshot import MinuteDistribution, Point, PointKind
+from wf_instrument.value_text import as_str
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
+    from wf_instrument.metrics.histogram import ExponentialHistogram
     from wf_instrument.metrics.pyformance_shim import MetricsRegistry
     from wf_instrument.reporting.snapshot import SnapshotDraft, Tags
 
 __all__ = ["RegistryProducer"]
+
+log = logging.getLogger(__name__)
+
+_MAX_CLASHES_TOLD: Final = 100
 
 # Source: pyformance, `MetricsRegistry.get_*_metrics`: the keys of a metric's values.
 _RATES: Final[tuple[tuple[str, str], ...]] = (
@@ -43,21 +51,37 @@ _PERCENTILES: Final[tuple[tuple[str, float], ...]] = (
 )
 
 
+_Values = Iterable[tuple[str, object, PointKind]]
+
+
 class RegistryProducer:
     """Drains one registry into snapshots; any pyformance registry, tagged or not.
+
+    Several on one registry each get every change and every minute, from when they are made.
 
     Args:
         registry: Whose metrics to report.
         prefix: Put in front of every name.
 
     Attributes:
-        skipped: How many values were NaN, infinite or no number, and so not reported.
+        prefix: As given; another one counts from the next drain on.
     """
 
     def __init__(self, registry: MetricsRegistry, prefix: str = "") -> None:
         self._registry = registry
-        self._prefix = prefix
-        self.skipped = 0
+        self.prefix = prefix
+        self._feed = RegistryFeed(registry)
+        self._skipped = 0
+        self._clashing: set[str] = set()
+
+    @property
+    def skipped(self) -> int:
+        """How many values were NaN, infinite or no number, and so not reported."""
+        return self._skipped + self._feed.skipped
+
+    def close(self) -> None:
+        """Get no more changes and minutes; what others share of the registry goes to them alone."""
+        self._feed.close()
 
     def drain_into(self, draft: SnapshotDraft, *, current_minute: bool = False) -> None:
         """Add the values of all metrics; deltas and past minutes are handed out once.
@@ -66,96 +90,138 @@ class RegistryProducer:
             draft: Where they go.
             current_minute: Whether Wavefront histograms give their current minute too.
         """
-        registry = self._registry
-        for key, counter in _items(registry._counters):  # noqa: SLF001 - pyformance gives no metric objects otherwise
-            self._guarded(draft, key, partial(self._counter, counter))
-        for key, gauge in _items(registry._gauges):  # noqa: SLF001 - as above
-            self._guarded(draft, key, partial(self._gauge, gauge))
-        for key, meter in _items(registry._meters):  # noqa: SLF001 - as above
-            self._guarded(draft, key, partial(self._meter, meter))
-        for metrics in (registry._timers, registry._histograms):  # noqa: SLF001 - as above
-            for key, metric in _items(metrics):
-                if isinstance(metric, WavefrontHistogram):
-                    self._distributions(draft, key, metric, current_minute)
-                else:
-                    self._guarded(draft, key, partial(self._statistics, metric))
+        changes, minutes = self._feed.take(current_minute=current_minute)
+        for key, change in changes:
+            self._guarded(draft, key, partial(_change, change))
+        for key, minute_s, values in minutes:
+            self._distribution(draft, key, minute_s, values)
+        metrics = [
+            (read, key, metric)
+            for kind, read in _READERS.items()
+            for key, metric in metrics_of(self._registry, kind)
+            if not isinstance(metric, (DeltaCounter, WavefrontHistogram))
+        ]
+        uses = Counter(key for _, key, _ in metrics)
+        told: dict[str, set[str]] = {key: set() for key, number in uses.items() if number > 1}
+        for read, key, metric in metrics:
+            self._guarded(draft, key, partial(read, metric), told.get(key))
 
     def _guarded(
         self,
         draft: SnapshotDraft,
         encoded: str,
-        read: Callable[[], Iterable[tuple[str, object, PointKind]]],
+        read: Callable[[], _Values],
+        told: set[str] | None = None,
     ) -> None:
-        """Add the points of one metric; a failing one costs only itself."""
+        """Add the points of one metric; a failing one costs only itself.
+
+        Args:
+            draft: Where they go.
+            encoded: The metric's key.
+            read: Returns the values.
+            told: What metrics of other kinds under the same key reported already.
+        """
         try:
-            key, tags = decode_key(encoded)
-            pairs: Tags = tuple(tags.items())
+            key, tags = _key_and_tags(encoded)
             for value_key, value, kind in read():
+                if told is not None:
+                    if value_key in told:
+                        self._clash(key, value_key)
+                        continue
+                    told.add(value_key)
                 number = _number(value)
                 if number is None:
-                    self.skipped += 1
+                    self._skipped += 1
                     continue
                 name = (
-                    get_delta_name(self._prefix, key, value_key)
+                    get_delta_name(self.prefix, key, value_key)
                     if kind == "delta"
-                    else f"{self._prefix}{key}.{value_key}"
+                    else f"{as_str(self.prefix)}{key}.{value_key}"
                 )
-                draft.points.append(Point(name, number, kind, pairs))
+                draft.points.append(Point(name, number, kind, tags))
         except Exception as error:  # noqa: BLE001 - gauges call the user's code
             caught("registry", error)
 
-    @staticmethod
-    def _counter(counter: Any) -> list[tuple[str, object, PointKind]]:
-        if isinstance(counter, DeltaCounter):
-            change = counter.take()
-            return [("count", change, "delta")] if change else []
-        return [("count", counter.get_count(), "counter")]
-
-    @staticmethod
-    def _gauge(gauge: Any) -> list[tuple[str, object, PointKind]]:
-        return [("value", gauge.get_value(), "gauge")]
-
-    @staticmethod
-    def _meter(meter: Any) -> Iterator[tuple[str, object, PointKind]]:
-        yield "count", meter.get_count(), "counter"
-        for name, method in _RATES:
-            yield name, getattr(meter, method)(), "gauge"
-
-    @staticmethod
-    def _statistics(metric: Any) -> Iterator[tuple[str, object, PointKind]]:
-        count = metric.get_count()
-        yield "count", count, "counter"
-        if not count:
-            # pyformance gives its initial extremes, ±2147483647, for a metric without values.
-            return
-        for name, method in _STATISTICS:
-            yield name, getattr(metric, method)(), "gauge"
-        if hasattr(metric, "get_mean_rate"):
-            for name, method in _RATES:
-                yield name, getattr(metric, method)(), "gauge"
-        snapshot = metric.get_snapshot()
-        for name, share in _PERCENTILES:
-            yield name, snapshot.get_percentile(share), "gauge"
-
-    def _distributions(
-        self, draft: SnapshotDraft, encoded: str, histogram: WavefrontHistogram, current: bool
-    ) -> None:
-        key, tags = decode_key(encoded)
-        bins = histogram.take_all_bins() if current else histogram.take_past_bins()
-        for minute_s, values in bins:
-            draft.distributions.append(
-                MinuteDistribution(f"{self._prefix}{key}", minute_s, values, tuple(tags.items()))
+    def _clash(self, key: str, value_key: str) -> None:
+        """Say it once a key: the decorators of pyformance, several on one function, do so too."""
+        if key not in self._clashing and len(self._clashing) < _MAX_CLASHES_TOLD:
+            self._clashing.add(key)
+            log.warning(
+                "metrics of several kinds are called %r in one registry: %r is reported of a timer "
+                "first, then of a meter, a histogram, a counter; give them names of their own",
+                key,
+                f"{key}.{value_key}",
             )
 
+    def _distribution(
+        self, draft: SnapshotDraft, encoded: str, minute_s: int, values: ExponentialHistogram
+    ) -> None:
+        with guard("registry"):
+            key, tags = _key_and_tags(encoded)
+            row = MinuteDistribution(f"{as_str(self.prefix)}{key}", minute_s, values, tags)
+            draft.distributions.append(row)
 
-def _items(metrics: dict[str, Any]) -> list[tuple[str, Any]]:
-    # A copy in one C call: other threads add metrics meanwhile.
-    return list(metrics.items())
+
+def _change(change: float) -> _Values:
+    return [("count", change, "delta")]
+
+
+def _counter(counter: Any) -> _Values:
+    return [("count", counter.get_count(), "counter")]
+
+
+def _gauge(gauge: Any) -> _Values:
+    return [("value", gauge.get_value(), "gauge")]
+
+
+def _meter(meter: Any) -> _Values:
+    yield "count", meter.get_count(), "counter"
+    yield from _rates(meter)
+
+
+def _rates(metric: Any) -> _Values:
+    for name, method in _RATES:
+        try:
+            yield name, getattr(metric, method)(), "gauge"
+        except ZeroDivisionError:  # not a moment has passed, or the clock was set back
+            yield name, math.nan, "gauge"
+
+
+def _statistics(metric: Any) -> _Values:
+    count = metric.get_count()
+    yield "count", count, "counter"
+    if not count:
+        # pyformance gives its initial extremes, ±2147483647, for a metric without values.
+        return
+    for name, method in _STATISTICS:
+        yield name, getattr(metric, method)(), "gauge"
+    if hasattr(metric, "get_mean_rate"):
+        yield from _rates(metric)
+    snapshot = metric.get_snapshot()
+    for name, share in _PERCENTILES:
+        yield name, snapshot.get_percentile(share), "gauge"
+
+
+#: Of metrics with the same key, the first wins where both have a value of the same name.
+#: Source: pyformance, `MetricsRegistry.get_metrics`, where the last wins.
+_READERS: Final[dict[str, Callable[[Any], _Values]]] = {
+    "gauges": _gauge,
+    "timers": _statistics,
+    "meters": _meter,
+    "histograms": _statistics,
+    "counters": _counter,
+}
+
+
+def _key_and_tags(encoded: str) -> tuple[str, Tags]:
+    """Return key and tags, without the blank ones, which no backend takes."""
+    key, tags = decode_key(encoded)
+    return key, tuple(pair for pair in tags.items() if pair[0].strip() and pair[1].strip())
 
 
 def _number(value: object) -> float | None:
     try:
         number = float(value)  # type: ignore[arg-type]  # what is no number raises
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None

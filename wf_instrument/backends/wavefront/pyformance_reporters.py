@@ -1,11 +1,16 @@
 """Reporters of pyformance registries to Wavefront, as the Wavefront pyformance SDK has them.
 
 Threads: pyformance's loop thread, if `start` is called; otherwise the caller's.
+Locks: `_reporting` makes reports follow one another.
+Fork: the child has no loop, as pyformance's; what it owes the parent sends.
+Loss: deltas and distributions that a full client refuses go with the next report, distributions up
+    to `_MAX_OWED`; a cumulative value says it all the next time. What cannot be a line is counted.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -15,12 +20,14 @@ from wf_instrument.backends.wavefront.histogram_granularity import DAY, HOUR, MI
 from wf_instrument.backends.wavefront.request_reporter import WavefrontPipelineReporter
 from wf_instrument.backends.wavefront.version_value import get_sem_ver_value
 from wf_instrument.errors import ConfigError, QueueFullError
-from wf_instrument.guard import caught
+from wf_instrument.forking import reset_after_fork
+from wf_instrument.guard import caught, guard
 from wf_instrument.metrics.pyformance_shim import MetricsRegistry, Reporter, global_registry
 from wf_instrument.metrics.runtime import RuntimeCollector
 from wf_instrument.metrics.wavefront_histogram import MAX_CENTROIDS
 from wf_instrument.reporting.registry_producer import RegistryProducer
-from wf_instrument.reporting.snapshot import Point, SnapshotDraft
+from wf_instrument.reporting.snapshot import SnapshotDraft
+from wf_instrument.tracing.tag_values import is_blank
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,10 +35,12 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from wf_instrument.identity import Identity
+    from wf_instrument.reporting.snapshot import MinuteDistribution, Point, Tags
 
 __all__ = ["WavefrontDirectReporter", "WavefrontProxyReporter", "WavefrontReporter"]
 
 _STOP_TIMEOUT_S: Final = 5.0
+_MAX_OWED: Final = 10_000
 
 
 class WavefrontReporter(Reporter):
@@ -71,6 +80,19 @@ class WavefrontReporter(Reporter):
         self.tags = dict(tags or {})
         self.histogram_granularity: set[str] = set()
         self._runtime = RuntimeCollector(self.registry) if enable_runtime_metrics else None
+        self._own = RegistryProducer(self.registry)
+        self._reset()
+        reset_after_fork(self._reset)
+
+    def _reset(self) -> None:
+        self._reporting = threading.Lock()
+        self._owed_deltas: dict[tuple[str, Tags], float] = {}
+        self._owed_rows: deque[MinuteDistribution] = deque(maxlen=_MAX_OWED)
+
+    @property
+    def skipped(self) -> int:
+        """How many values of its registry were NaN, infinite or no number, and so not sent."""
+        return self._own.skipped
 
     def create_thread(self) -> None:
         """Make the loop's thread, without the deprecated call pyformance makes."""
@@ -110,13 +132,19 @@ class WavefrontReporter(Reporter):
         """Report once more, the current minute included, then close the client."""
         if not self._stopped.is_set():
             super().stop()
-            self._report(self.registry, None, current_minute=True)
+            with guard("wavefront.pyformance"):
+                self._report(self.registry, None, current_minute=True)
         if self._runtime is not None:
             self._runtime.close()
         self.wavefront_client.close(_STOP_TIMEOUT_S)
 
     def as_pipeline_reporter(self, identity: Identity) -> WavefrontPipelineReporter:
-        """Return a reporter of the pipeline with this one's client and granularities."""
+        """Return a reporter of the pipeline with this one's client and granularities.
+
+        From now on the pipeline reports the registry; this reporter's own reports would send what
+        it gets a second time, and so get nothing of deltas and distributions any more.
+        """
+        self._own.close()
         return WavefrontPipelineReporter(
             self.wavefront_client, identity, sorted(self.histogram_granularity)
         )
@@ -138,40 +166,68 @@ class WavefrontReporter(Reporter):
         at_s = int(self.clock.time() if timestamp is None else timestamp)
         if self._runtime is not None:
             self._runtime.collect()
-        draft = SnapshotDraft()
-        RegistryProducer(registry, self.prefix).drain_into(draft, current_minute=current_minute)
-        client = self.wavefront_client
-        for point in draft.points:
-            self._send(self._send_point, point, at_s)
+        with self._reporting:
+            draft = SnapshotDraft()
+            if registry is self.registry:
+                self._own.prefix = self.prefix
+                self._own.drain_into(draft, current_minute=current_minute)
+            else:
+                producer = RegistryProducer(registry, self.prefix)
+                producer.drain_into(draft, current_minute=current_minute)
+                producer.close()
+            self._send_points(draft.points, at_s)
+            self._send_distributions(draft.distributions)
+
+    def _send_points(self, points: list[Point], at_s: int) -> None:
+        """Caller holds `_reporting`."""
+        deltas, self._owed_deltas = self._owed_deltas, {}
+        send = self.wavefront_client.send_metric
+        for point in points:
+            if point.kind == "delta":
+                key = (point.name, point.tags)
+                deltas[key] = deltas.get(key, 0.0) + point.value
+            else:
+                self._send(
+                    send, point.name, point.value, at_s, self.source, self._with_own(point.tags)
+                )
+        for (name, tags), change in deltas.items():
+            send_delta = self.wavefront_client.send_delta_counter
+            if not self._send(send_delta, name, change, self.source, self._with_own(tags)):
+                self._owed_deltas[name, tags] = change
+
+    def _send_distributions(self, rows: list[MinuteDistribution]) -> None:
+        """Caller holds `_reporting`."""
+        owed = list(self._owed_rows)
+        self._owed_rows.clear()
         granularities = self.histogram_granularity or {MINUTE}
-        for row in draft.distributions:
+        for row in (*owed, *rows):
             pairs = row.histogram.centroids(MAX_CENTROIDS)
-            tags = {**self.tags, **dict(row.tags)}
-            self._send(
-                client.send_distribution,
+            if not self._send(
+                self.wavefront_client.send_distribution,
                 row.name,
                 pairs,
                 granularities,
                 row.minute_s,
                 self.source,
-                tags,
-            )
+                self._with_own(row.tags),
+            ):
+                self._owed_rows.append(row)
 
-    def _send_point(self, point: Point, at_s: int) -> None:
-        tags = {**self.tags, **dict(point.tags)}
-        if point.kind == "delta":
-            self.wavefront_client.send_delta_counter(point.name, point.value, self.source, tags)
-        else:
-            self.wavefront_client.send_metric(point.name, point.value, at_s, self.source, tags)
+    def _with_own(self, tags: Tags) -> dict[str, str]:
+        # A blank tag, such as an unset variable, would make every line invalid.
+        own = {key: value for key, value in self.tags.items() if not is_blank(value)}
+        return {**own, **dict(tags)}
 
     @staticmethod
-    def _send(send: Callable[..., None], *arguments: object) -> None:
+    def _send(send: Callable[..., None], *arguments: object) -> bool:
+        """Return False when the datum was refused for now, and may be sent again."""
         try:
             send(*arguments)
         except QueueFullError:
-            pass  # counted and logged by the client
-        except ValueError as error:
+            return False  # counted and logged by the client
+        except Exception as error:  # noqa: BLE001 - one datum must not cost the others
             caught("wavefront.line", error)
+        return True
 
 
 class WavefrontProxyReporter(WavefrontReporter):
