@@ -162,6 +162,21 @@ def test_a_forked_child_tells_its_own_process(collector: RuntimeCollector) -> No
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_tells_nothing_of_its_parent(
+    registry: TaggedRegistry, collector: RuntimeCollector
+) -> None:
+    registry.gauge("own", lambda: 1)
+    collector.collect()
+    parent = str(os.getpid())
+    pid = os.fork()
+    if pid == 0:
+        collector.collect()
+        keys = list(registry._gauges)  # noqa: SLF001 - pyformance has no other look-up
+        os._exit(0 if "own" in keys and not any(parent in key for key in keys) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
 def test_reporters_report_them_when_asked() -> None:
     with LoopbackReceiver() as proxy:
         reporter = WavefrontProxyReporter(

@@ -8,7 +8,8 @@ Source:
 
 Threads: any thread collects, one at a time under `_lock`; garbage collections are timed in whatever
     thread they happen, by one atomic append.
-Fork: the child times its own collections; its share of CPU begins anew.
+Fork: the child times its own collections; its share of CPU begins anew. Gauges that tell of the
+    parent leave the child's registry.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from wf_instrument.forking import reset_after_fork
 from wf_instrument.guard import guard
-from wf_instrument.metrics.tagged_registry import TaggedRegistry
+from wf_instrument.metrics.pyformance_shim import SimpleGauge
+from wf_instrument.metrics.tagged_registry import stored_key
 from wf_instrument.metrics.wavefront_histogram import wavefront_histogram
 
 try:
@@ -65,8 +67,9 @@ class RuntimeCollector:
         self._count_objects = count_objects
         self._loops: list[EventLoopWatch] = []
         self._psutil = _import_psutil()
+        self._made: set[str] = set()
         self._reset()
-        reset_after_fork(self._reset)
+        reset_after_fork(self._in_child)
         gc.callbacks.append(self._on_collection)
 
     def _reset(self) -> None:
@@ -78,6 +81,12 @@ class RuntimeCollector:
             "process_id": str(os.getpid()),
             "process_name": _process_name(),
         }
+
+    def _in_child(self) -> None:
+        for key in self._made:
+            self._registry._gauges.pop(key, None)  # noqa: SLF001 - pyformance removes none
+        self._made.clear()
+        self._reset()
 
     def close(self) -> None:
         """Time no more collections; a second call does nothing."""
@@ -98,16 +107,20 @@ class RuntimeCollector:
                 with guard("runtime"):
                     for name, value in figures():
                         self._gauge(name).set_value(value)
-            pauses, self._pauses_ms = self._pauses_ms, []
+            n = len(self._pauses_ms)
+            pauses = self._pauses_ms[:n]
+            # Never the list itself is replaced: a collection may be appending to it.
+            del self._pauses_ms[:n]
             if pauses:
                 histogram = wavefront_histogram(self._registry, "gc.pause.millis", self.tags)
                 for pause_ms in pauses:
                     histogram.add(pause_ms)
 
     def _gauge(self, name: str) -> Any:
-        if isinstance(self._registry, TaggedRegistry):
-            return self._registry.gauge(name, tags=self.tags)
-        return self._registry.gauge(TaggedRegistry.encode_key(name, self.tags))
+        key = stored_key(self._registry, name, self.tags)
+        self._made.add(key)
+        gauges = self._registry._gauges  # noqa: SLF001 - pyformance has no other look-up
+        return gauges.get(key) or gauges.setdefault(key, SimpleGauge())
 
     def _cpu(self) -> Iterator[tuple[str, float]]:
         times = os.times()
