@@ -234,6 +234,15 @@ def test_inject_into_a_list_replaces_headers_of_the_same_name() -> None:
     assert ("Accept", "*/*") in carrier
 
 
+def test_inject_into_a_dict_replaces_headers_of_the_same_name_in_any_case() -> None:
+    carrier: dict[object, str] = {"Traceparent": "old", "WF-OT-SpanId": "old", "Host": "x", 5: "y"}
+    PropagatorRegistry().inject(WavefrontSpanContext(TRACE, SPAN), Format.HTTP_HEADERS, carrier)
+    assert carrier.pop("Host") == "x"
+    assert carrier.pop(5) == "y"
+    assert set(carrier) == {"traceparent", "wf-ot-traceid", "wf-ot-spanid"}
+    assert carrier["traceparent"] == PARENT
+
+
 def test_inject_uses_the_item_assignment_of_header_classes_that_also_have_append() -> None:
     class Headers(UserDict[str, str]):
         def append(self, name: str, value: str) -> None:

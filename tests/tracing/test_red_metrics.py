@@ -88,6 +88,23 @@ def test_tags_that_tell_series_apart_are_these_and_those_asked_for() -> None:
     }  # fmt: skip
 
 
+def test_tags_that_every_span_of_a_tracer_has_tell_series_apart_too() -> None:
+    tags = ApplicationTags("a", "s", custom_tags={"env": "test", "ignored": "x"})
+    tracer = WavefrontTracer(
+        None, tags, {"tenant": "blue", "component": "celery"},
+        red_metrics_custom_tag_keys=["env", "tenant"],
+    )  # fmt: skip
+    red = tracer.derive_red_metrics()
+    finish(tracer, "op", 1)
+    finish(tracer, "op", 1, tenant="red", component="own")
+    counts, _ = red.drain()
+    found = [dict(r.tags) for r in counts if r.name.endswith("invocation.count")]
+    assert [(t["env"], t["tenant"], t["component"]) for t in found] == [
+        ("test", "blue", "celery"), ("test", "red", "own"),
+    ]  # fmt: skip
+    assert all("ignored" not in tags for tags in found)
+
+
 def test_durations_of_the_current_minute_wait_when_they_should() -> None:
     tracer, red = tracer_of()
     finish(tracer, "op", 1)

@@ -84,13 +84,17 @@ class RedMetrics:
     Args:
         application_tags: Of the spans; a span's own value wins.
         custom_tag_keys: Further tags of spans that tell series apart.
+        base_tags: Tags that every span has unless its own say otherwise.
 
     Attributes:
         overflowed: Spans that were counted under `_OVERFLOW_`.
     """
 
     def __init__(
-        self, application_tags: ApplicationTags | None, custom_tag_keys: Iterable[str] = ()
+        self,
+        application_tags: ApplicationTags | None,
+        custom_tag_keys: Iterable[str] = (),
+        base_tags: Iterable[tuple[str, object]] = (),
     ) -> None:
         pairs = [] if application_tags is None else application_tags.get_as_list()
         known = dict(reversed(pairs))  # of a key that stands twice, the first
@@ -98,6 +102,10 @@ class RedMetrics:
         self._custom = tuple(dict.fromkeys(custom_tag_keys))
         self._read = frozenset((*_LEVELS, "component", "span.kind", "http.status_code", "error"))
         self._read |= frozenset(self._custom)
+        self._base = {**self._levels, "component": _NONE, "span.kind": _NONE}
+        for key, value in base_tags:
+            if key in self._read and key not in self._levels and (text := text_of(value)):
+                self._base[key] = text
         self.overflowed = 0
         self._reset()
         reset_after_fork(self._reset)
@@ -179,8 +187,7 @@ class RedMetrics:
 
     def _tags_of(self, own: list[tuple[str, object]]) -> dict[str, str]:
         """Return the tags of a series; of a span's own the last value of each wins."""
-        found: dict[str, str] = dict(self._levels)
-        found["component"] = found["span.kind"] = _NONE
+        found: dict[str, str] = dict(self._base)
         for key, value in own:
             if text := text_of(value):
                 found[key] = text

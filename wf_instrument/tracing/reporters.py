@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from wf_instrument.tracing.red_metrics import RedMetrics
     from wf_instrument.tracing.span import WavefrontSpan
     from wf_instrument.tracing.span_data import SpanData
-    from wf_instrument.tracing.tracer import SpanReporter
+    from wf_instrument.tracing.tracer import SpanReporter, WavefrontTracer
 
 __all__ = ["CompositeReporter", "ConsoleReporter", "InMemoryReporter"]
 
@@ -38,6 +38,13 @@ class CompositeReporter:
             if start is not None and start(red_metrics, application_tags, interval_s):
                 return True
         return False
+
+    def report_discarded(self, tracer: WavefrontTracer) -> None:
+        """Have every reporter that can tell how many spans a tracer discards."""
+        for reporter in self._reporters:
+            tell = getattr(reporter, "report_discarded", None)
+            if tell is not None:
+                tell(tracer)
 
     def get_reporters(self) -> list[SpanReporter]:
         """Return the reporters."""

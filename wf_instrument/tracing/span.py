@@ -51,6 +51,8 @@ SINGLE_VALUED: Final = frozenset(
 _MAX_STACK: Final = 8000
 _MAX_TAGS: Final = 1000
 _MAX_LOGS: Final = 1000
+#: Of what backends keep times in: 64 bits, with a sign.
+_MAX_NS: Final = 1 << 63
 
 
 class TagSource(Protocol):
@@ -139,6 +141,8 @@ class WavefrontSpan(opentracing.Span):  # type: ignore[misc]  # opentracing ship
 
     def set_operation_name(self, operation_name: str) -> Self:
         """Rename the span."""
+        if type(operation_name) is not str:
+            operation_name = text_of(operation_name)
         self.operation_name = operation_name
         return self
 
@@ -146,7 +150,8 @@ class WavefrontSpan(opentracing.Span):  # type: ignore[misc]  # opentracing ship
         """Add a tag; of a single-valued key the last value wins. None and blank are ignored."""
         if is_blank(value) or is_blank(key):
             return self
-        key = key if isinstance(key, str) else text_of(key)
+        if type(key) is not str:
+            key = text_of(key)
         tags = self._tags
         if tags is None:
             tags = self._tags = []
@@ -187,7 +192,9 @@ class WavefrontSpan(opentracing.Span):  # type: ignore[misc]  # opentracing ship
         return self
 
     def set_baggage_item(self, key: str, value: str) -> Self:
-        """Hand an item to all descendants started from now on."""
+        """Hand an item to all descendants started from now on; what is no text becomes one."""
+        if type(key) is not str or type(value) is not str:
+            key, value = text_of(key), text_of(value)
         self._baggage = {**(self._baggage or {}), key: value}
         return self
 
@@ -219,6 +226,8 @@ class WavefrontSpan(opentracing.Span):  # type: ignore[misc]  # opentracing ship
             tracer.red_metrics.record(self)
         if self.decision is not False:
             tracer.report_span(self)
+        else:
+            tracer.count_discarded()
 
     def own_tags(self) -> list[tuple[str, object]]:
         """Return tags as they were given: the integration's, then the application's."""
@@ -314,7 +323,11 @@ class WavefrontSpan(opentracing.Span):  # type: ignore[misc]  # opentracing ship
     def set_error(self, error: BaseException) -> None:
         """Tag the span as failed and log the exception."""
         self.set_tag("error", "true")
-        stack = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        try:
+            stack = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        except Exception as failure:  # noqa: BLE001 - must not take the place of the application's
+            caught("tracing.set_error", failure)
+            stack = ""
         self.log_kv(
             {
                 "event": "error",
@@ -330,7 +343,10 @@ def to_ns(timestamp_s: float | None) -> int:
     if timestamp_s is not None:
         try:
             # A double of today's time holds no more than a quarter of a microsecond.
-            return round(timestamp_s * 1e6) * 1000
+            moment_ns = round(timestamp_s * 1e6) * 1000
+            if not 0 <= moment_ns < _MAX_NS:
+                raise ValueError(f"{timestamp_s!r} is no Unix time in seconds")
+            return moment_ns
         except (TypeError, ValueError, OverflowError) as error:
             caught("tracing.timestamp", error)
     return time.time_ns()

@@ -22,7 +22,7 @@ def plain_tags(pairs: Iterable[tuple[str, object]]) -> dict[str, str] | None:
         else:
             text = text_of(value)
         if text:
-            if not (type(key) is str and key.isascii()):
+            if not (type(key) is str and key.isascii() and len(key) <= MAX_TEXT):
                 key = text_of(key) or "?"
             if key in tags:
                 return None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 import opentracing
 
+from wf_instrument.forking import reset_after_fork
 from wf_instrument.guard import caught
 from wf_instrument.tracing.active import ACTIVE
 from wf_instrument.tracing.ids import new_span_id, new_trace_id
@@ -17,6 +19,7 @@ from wf_instrument.tracing.scope import ContextScopeManager
 from wf_instrument.tracing.span import WavefrontSpan, to_ns
 from wf_instrument.tracing.span_context import WavefrontSpanContext
 from wf_instrument.tracing.tag_values import plain_tags
+from wf_instrument.value_text import as_str, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,6 +60,9 @@ class WavefrontTracer(opentracing.Tracer):  # type: ignore[misc]  # opentracing 
         red_metrics_custom_tag_keys: Further tags that tell series of RED metrics apart.
         propagators: How contexts travel; by default W3C, Wavefront, Jaeger and B3 headers are
             read, W3C and Wavefront headers written.
+
+    Attributes:
+        discarded: How many spans of this process ended unsampled.
     """
 
     def __init__(
@@ -76,7 +82,8 @@ class WavefrontTracer(opentracing.Tracer):  # type: ignore[misc]  # opentracing 
         self.registry = PropagatorRegistry() if propagators is None else propagators
         pairs = global_tags.items() if isinstance(global_tags, Mapping) else global_tags
         known = [] if application_tags is None else application_tags.get_as_list()
-        self.base_tags: tuple[tuple[str, object], ...] = (*known, *(pairs or ()))
+        own = [(as_str(key), value) for key, value in pairs or ()]
+        self.base_tags: tuple[tuple[str, object], ...] = (*known, *own)
         # As text once, for the many spans that carry them; None when a key stands twice.
         self.base_text = plain_tags(self.base_tags)
         base = self.base_text or {}
@@ -88,9 +95,14 @@ class WavefrontTracer(opentracing.Tracer):  # type: ignore[misc]  # opentracing 
         self.report_frequency_millis = report_frequency_millis
         self.red_metrics_custom_tag_keys = frozenset(red_metrics_custom_tag_keys or ())
         self.red_metrics: RedMetrics | None = None
+        self._reset()
+        reset_after_fork(self._reset)
+        report_discarded = getattr(reporter, "report_discarded", None)
+        if report_discarded is not None:
+            report_discarded(self)
         start = getattr(reporter, "start_red_metrics", None)
         if start is not None and application_tags is not None:
-            red_metrics = RedMetrics(application_tags, sorted(self.red_metrics_custom_tag_keys))
+            red_metrics = self._new_red_metrics()
             if start(red_metrics, application_tags, report_frequency_millis / 1e3):
                 self.red_metrics = red_metrics
 
@@ -100,9 +112,21 @@ class WavefrontTracer(opentracing.Tracer):  # type: ignore[misc]  # opentracing 
         Those of a reporter that sends its own stay where they are.
         """
         if self.red_metrics is None:
-            keys = sorted(self.red_metrics_custom_tag_keys)
-            self.red_metrics = RedMetrics(self._application_tags, keys)
+            self.red_metrics = self._new_red_metrics()
         return self.red_metrics
+
+    def _new_red_metrics(self) -> RedMetrics:
+        keys = sorted(self.red_metrics_custom_tag_keys)
+        return RedMetrics(self._application_tags, keys, self.base_tags)
+
+    def _reset(self) -> None:
+        self._discards = itertools.count(1)
+        self.discarded = 0
+
+    def count_discarded(self) -> None:
+        """Count a span that has ended and is not sampled; called by the span."""
+        # `next` of a counter is atomic, where `+=` by several threads loses increments.
+        self.discarded = next(self._discards)
 
     @property
     def active_span(self) -> WavefrontSpan | None:
@@ -154,13 +178,15 @@ class WavefrontTracer(opentracing.Tracer):  # type: ignore[misc]  # opentracing 
         ignore_active_span: bool = False,
     ) -> WavefrontSpan:
         """Start a span; see OpenTracing. `start_time` is Unix time in seconds."""
+        if type(operation_name) is not str:
+            operation_name = text_of(operation_name)
         if references is None and start_time is None:
             # The common case: a child of a span of ours, or of none.
             parent = child_of
             if parent is None and not ignore_active_span:
                 parent = ACTIVE.get()
             if parent is None or type(parent) is WavefrontSpan:
-                span = self._start_child(operation_name or "", parent)
+                span = self._start_child(operation_name, parent)
                 if tags:
                     span.set_tags(tags)
                 return span
@@ -173,7 +199,7 @@ class WavefrontTracer(opentracing.Tracer):  # type: ignore[misc]  # opentracing 
         lead = every[0] if every else None
         now_ns = time.time_ns()
         start_ns = now_ns if start_time is None else to_ns(start_time)
-        span = self.start_request_span(operation_name or "", lead, start_ns, None)
+        span = self.start_request_span(operation_name, lead, start_ns, None)
         span.parents = tuple((c.trace_id_int, c.span_id_int) for c in parents if c.has_trace)
         span.follows = tuple((c.trace_id_int, c.span_id_int) for c in follows if c.has_trace)
         baggage: dict[str, str] = {}
@@ -279,6 +305,7 @@ class WavefrontTracer(opentracing.Tracer):  # type: ignore[misc]  # opentracing 
     def report_span(self, span: WavefrontSpan) -> None:
         """Take a span that has ended; called by the span."""
         if self._late and span.decision is None and not self._late_decision(span):
+            self.count_discarded()
             return
         reporter = self.reporter
         if reporter is not None:

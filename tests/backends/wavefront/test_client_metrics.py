@@ -23,7 +23,7 @@ from wf_instrument.backends.wavefront.client_metrics import ClientMetrics, auth_
 from wf_instrument.identity import ApplicationTags
 from wf_instrument.metrics.pyformance_shim import MetricsRegistry
 from wf_instrument.testing import ManualClock
-from wf_instrument.tracing import WavefrontTracer
+from wf_instrument.tracing import CompositeReporter, ConstantSampler, WavefrontTracer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,6 +96,8 @@ def test_the_other_parts_report_through_the_client(receiver: LoopbackReceiver) -
     assert metrics is not None
     metrics._clock = clock  # noqa: SLF001 - as above
     WavefrontTracer(spans, ApplicationTags("a", "s")).start_span("op").finish()
+    dropping = WavefrontTracer(CompositeReporter(spans), samplers=[ConstantSampler(False)])
+    dropping.start_span("op").finish()
     clock.advance(1e9)
     metrics.on_round()
     client.flush_now()
@@ -107,6 +109,7 @@ def test_the_other_parts_report_through_the_client(receiver: LoopbackReceiver) -
         "~sdk.python.opentracing.reporter.queue.size",
         "~sdk.python.opentracing.reporter.queue.remaining_capacity",
         "∆~sdk.python.opentracing.reporter.spans.received.count",
+        "∆~sdk.python.opentracing.spans.discarded.count",
     }
     spans.close()
     reporter.stop()

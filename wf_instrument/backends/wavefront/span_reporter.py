@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from wf_instrument.identity import ApplicationTags
     from wf_instrument.tracing.red_metrics import RedMetrics
     from wf_instrument.tracing.span import WavefrontSpan
+    from wf_instrument.tracing.tracer import WavefrontTracer
 
 __all__ = ["WavefrontSpanReporter"]
 
@@ -68,6 +69,7 @@ class WavefrontSpanReporter:
         self._log = RateLimitedLog(log)
         self._is_closed = False
         self._red: list[RedReporter] = []
+        self._tracers: weakref.WeakSet[WavefrontTracer] = weakref.WeakSet()
         self._spans: list[WavefrontSpan] = []
         self._reset()
         reset_after_fork(self._reset)
@@ -124,6 +126,17 @@ class WavefrontSpanReporter:
             "spans.dropped": dropped,
             "spans.errors": self._refused,
         }
+
+    def report_discarded(self, tracer: WavefrontTracer) -> None:
+        """Have the client report how many spans a tracer discards, if it reports on itself."""
+        report = getattr(self.sender, "report_internally", None)
+        if report is not None:
+            self._tracers.add(tracer)
+            report("opentracing.spans.discarded", self._discarded_of(), is_delta=True)
+
+    def _discarded_of(self) -> Callable[[], float]:
+        tracers = self._tracers  # not the reporter, which the client may outlive
+        return lambda: sum(tracer.discarded for tracer in list(tracers))
 
     def start_red_metrics(
         self, red_metrics: RedMetrics, application_tags: ApplicationTags, interval_s: float
