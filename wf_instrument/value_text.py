@@ -47,7 +47,8 @@ def text_of(value: object, limit: int = MAX_TEXT) -> str:
         elif isinstance(value, _CONTAINERS):
             text = _bounded.repr(value)[:limit]
         else:
-            text = as_str(value)[:limit]
+            # As `as_str`, without the call.
+            text = (str.__str__(value) if isinstance(value, str) else str(value))[:limit]
     except Exception as error:  # noqa: BLE001 - any value may be a tag
         caught("value_text", error)
         return "?"

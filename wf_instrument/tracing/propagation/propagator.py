@@ -69,10 +69,10 @@ def put(carrier: Any, name: str, value: str) -> None:
             carrier[:] = [pair for pair in carrier if str(pair[0]).lower() != name]
             carrier.append((name, value))
         else:
-            if type(carrier) is dict and name not in carrier:
-                # Of two spellings both would be sent, and of two ids neither is valid.
-                for key in [key for key in carrier if isinstance(key, str) and key.lower() == name]:
-                    del carrier[key]
+            if type(carrier) is dict:
+                # As frameworks spell names of headers an application may copy. Both would be sent,
+                # and of two ids neither is valid.
+                carrier.pop(name.title(), None)
             # Not by `append` where there is one: header classes of frameworks have it too.
             carrier[name] = value
     except (AttributeError, LookupError, TypeError, ValueError) as exc:
