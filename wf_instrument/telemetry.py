@@ -98,7 +98,8 @@ class Telemetry:
         self.identity = self.identity_of(settings, application_tags, source)
         self.pipeline = Pipeline(self.identity, settings.tick_s)
         self.registry: TaggedRegistry = TaggedRegistry()
-        self.pipeline.add_producer(RegistryProducer(self.registry))
+        self._registries: list[tuple[MetricsRegistry, str]] = []
+        self._add_registry(self.registry, "")
         if settings.runtime_metrics:
             self.pipeline.add_producer(RuntimeProducer())
         self.tracer = tracer if tracer is not None else self._own_tracer()
@@ -115,7 +116,28 @@ class Telemetry:
         return Identity(application_tags or known.tags, source or known.source)
 
     def add_registry(self, registry: MetricsRegistry, prefix: str = "") -> None:
-        """Report the metrics of one more registry, their names led by `prefix`."""
+        """Report the metrics of one more registry, their names led by `prefix`.
+
+        Does nothing when they go to the same place under the same names already.
+        """
+        if not any(other.is_reporting(registry, prefix, self) for other in list(_all)):
+            self._add_registry(registry, prefix)
+
+    def is_reporting(self, registry: MetricsRegistry, prefix: str, to: Telemetry) -> bool:
+        """Return whether it reports a registry to one of the places another telemetry does."""
+        # Deltas that arrive twice would count twice.
+        return (
+            not self.pipeline.is_closed
+            and any(known is registry and led == prefix for known, led in self._registries)
+            and not self._destinations().isdisjoint(to._destinations())
+        )
+
+    def _destinations(self) -> set[int]:
+        # By identity: two reporters of one client have one destination.
+        return {id(getattr(one, "client", one)) for _, one in self.pipeline.reporters}
+
+    def _add_registry(self, registry: MetricsRegistry, prefix: str) -> None:
+        self._registries.append((registry, prefix))
         self.pipeline.add_producer(RegistryProducer(registry, prefix))
 
     def _own_tracer(self) -> WavefrontTracer:

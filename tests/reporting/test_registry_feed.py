@@ -135,6 +135,27 @@ def test_the_pipeline_hands_the_same_change_to_every_reporter_beside_one_of_its_
     wf_instrument.shutdown(5)
 
 
+def test_a_registry_added_twice_for_one_destination_is_reported_once() -> None:
+    registry = MetricsRegistry()
+    shared, apart = RecordingReporter(), RecordingReporter()
+    telemetries = [
+        Telemetry(Settings(), reporters=[("r", reporter)]) for reporter in (shared, shared, apart)
+    ]
+    for telemetry in telemetries:
+        telemetry.add_registry(registry, "p.")
+        telemetry.add_registry(registry, "p.")
+        telemetry.add_registry(telemetry.registry)
+    delta_counter(registry, "d").inc(3)
+    delta_counter(telemetries[0].registry, "own").inc()
+    for telemetry in telemetries:
+        assert telemetry.flush(10)
+    for reporter in (shared, apart):
+        points = reporter.snapshot.points
+        assert [p.value for p in points if p.name == "∆p.d.count"] == [3]
+    assert [p.value for p in shared.snapshot.points if "own" in p.name] == [1]
+    wf_instrument.shutdown(5)
+
+
 def test_readers_of_many_threads_each_get_every_change() -> None:
     registry = TaggedRegistry()
     counter = delta_counter(registry, "d")

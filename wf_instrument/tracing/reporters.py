@@ -60,7 +60,8 @@ class CompositeReporter:
 
     def get_failure_count(self) -> int:
         """Return the failures of all reporters together."""
-        return sum(reporter.get_failure_count() for reporter in self._reporters)
+        # One of the application's own may not count, and return None.
+        return sum(reporter.get_failure_count() or 0 for reporter in self._reporters)
 
     def close(self) -> None:
         """Close all."""

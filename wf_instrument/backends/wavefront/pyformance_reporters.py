@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 __all__ = ["WavefrontDirectReporter", "WavefrontProxyReporter", "WavefrontReporter"]
 
-_STOP_TIMEOUT_S: Final = 5.0
 _MAX_OWED: Final = 10_000
 
 
@@ -136,7 +135,7 @@ class WavefrontReporter(Reporter):
                 self._report(self.registry, None, current_minute=True)
         if self._runtime is not None:
             self._runtime.close()
-        self.wavefront_client.close(_STOP_TIMEOUT_S)
+        self.wavefront_client.close()
 
     def as_pipeline_reporter(self, identity: Identity) -> WavefrontPipelineReporter:
         """Return a reporter of the pipeline with this one's client and granularities.
