@@ -313,3 +313,18 @@ def test_context_is_read_from_a_wsgi_environ(environ: dict[str, object]) -> None
     context = context_from_environ(tracer, environ)
     assert context is not None
     assert (context.trace_id_int, context.span_id_int) == (int(TRACE, 16), int(SPAN, 16))
+
+
+def test_a_64_bit_span_id_is_the_low_half_of_a_uuid_and_back() -> None:
+    context = _extract({"traceparent": PARENT})
+    assert context is not None
+    assert str(context.span_id) == f"00000000-0000-0000-{SPAN[:4]}-{SPAN[4:]}"
+    assert str(context.trace_id).replace("-", "") == TRACE
+    assert _inject(context)["traceparent"] == PARENT
+
+
+def test_a_malformed_header_begins_a_new_trace() -> None:
+    tracer = WavefrontTracer()
+    span = tracer.start_span("op", child_of=tracer.extract("http_headers", {"traceparent": "bad"}))
+    assert span.get_parents() == []
+    assert span.trace_id_int

@@ -173,3 +173,22 @@ def test_decision_travels_even_without_samplers() -> None:
 @pytest.mark.parametrize("early", [True, False])
 def test_sampler_that_raises_keeps_the_span(early: bool) -> None:
     assert _spans_kept([_Raising(early)]) == 1
+
+
+def test_samplers_can_be_told_otherwise_while_they_run() -> None:
+    constant, rate, duration = ConstantSampler(True), RateSampler(1.0), DurationSampler(10)
+    constant.set_decision(False)
+    rate.set_sampling_rate(0.0)
+    duration.set_duration(50)
+    assert not constant.sample("op", 1, 0)
+    assert not rate.sample("op", 1, 0)
+    assert [duration.sample("op", 1, millis) for millis in (50, 50.1)] == [False, True]
+    with pytest.raises(ConfigError):
+        rate.set_sampling_rate(2)
+    assert not rate.sample("op", 1, 0)
+
+
+@pytest.mark.parametrize("wrong", [-1, float("nan")])
+def test_an_impossible_duration_is_refused(wrong: float) -> None:
+    with pytest.raises(ConfigError, match="milliseconds"):
+        DurationSampler(wrong)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from awkward import Loud, Mute
 from loopback import LoopbackReceiver
 from wf_instrument.backends.wavefront import WavefrontClient, WavefrontSpanReporter
 from wf_instrument.identity import ApplicationTags
@@ -75,3 +76,44 @@ def test_a_full_or_closed_reporter_drops_and_counts(client: WavefrontClient) -> 
     reporter.close()
     tracer.start_span("two").finish()
     assert reporter.get_failure_count() == 2
+
+
+@pytest.mark.parametrize(("share", "lines"), [(1.0, 1), (0.0, 0)])
+def test_a_share_of_the_dropped_spans_is_logged_and_no_more_than_a_line_a_minute(
+    client: WavefrontClient, caplog: pytest.LogCaptureFixture, share: float, lines: int
+) -> None:
+    reporter = WavefrontSpanReporter(client, max_queue_size=0, log_percent=share)
+    tracer = tracer_of(reporter)
+    for _ in range(20):
+        tracer.start_span("op").finish()
+    reporter.close()
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * lines
+    assert reporter.get_failure_count() == 20
+
+
+@pytest.mark.parametrize("make", [Mute, lambda: Loud("red")])
+@pytest.mark.expects_caught
+def test_a_span_with_any_tag_arrives(
+    receiver: LoopbackReceiver, client: WavefrontClient, make: Any
+) -> None:
+    reporter = WavefrontSpanReporter(client, source="h")
+    tracer_of(reporter).start_span("op", tags={"k": make()}).finish()
+    reporter.close()
+    client.flush_now()
+    assert len(receiver.lines("trace")) == 1
+    assert reporter.get_failure_count() == 0
+
+
+def test_red_metrics_are_reported_as_often_as_the_tracer_is_told(
+    receiver: LoopbackReceiver,
+) -> None:
+    client = WavefrontClient(receiver.url, flush_interval_seconds=0.02)
+    reporter = WavefrontSpanReporter(client, source="h")
+    tracer = WavefrontTracer(reporter, ApplicationTags("a", "s"), report_frequency_millis=20)
+    for number in (1, 2):
+        tracer.start_span("op").finish()
+        assert receiver.wait_until(
+            lambda number=number: "".join(receiver.lines()).count("invocation.count") == number
+        )
+    tracer.close()
+    client.close()
