@@ -77,6 +77,28 @@ def test_a_longer_interval_adds_snapshots_up_and_flush_does_not_wait_for_it() ->
     assert jobs(slow) == producer.drained == 4
 
 
+def test_a_clock_set_back_holds_up_no_reporter_until_it_has_caught_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s = 1_700_000_000
+    monkeypatch.setattr("time.time_ns", lambda: now_s * 10**9)
+    pipeline, minutely = Pipeline(IDENTITY), RecordingReporter()
+    pipeline.add_producer(Deltas())
+    pipeline.add_reporter("minutely", minutely, interval_s=60)
+    for _ in range(61):
+        now_s += 1
+        pipeline._tick(force=False)  # noqa: SLF001 - a second passes
+    assert jobs(minutely) > 0
+    now_s -= 3600
+    before = jobs(minutely)
+    for _ in range(122):
+        now_s += 1
+        pipeline._tick(force=False)  # noqa: SLF001 - as above
+    assert jobs(minutely) >= before + 60
+    pipeline.shutdown(5)
+    assert jobs(minutely) == 61 + 122 + 1
+
+
 def test_spans_do_not_wait_for_a_long_interval() -> None:
     pipeline, slow = Pipeline(IDENTITY), RecordingReporter()
     pipeline.add_producer(Spans())

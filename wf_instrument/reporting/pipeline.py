@@ -218,8 +218,10 @@ class Pipeline:
 
     def _feed(self, slot: _Slot, snapshot: Snapshot, *, force: bool) -> None:
         """Add the snapshot to what waits for the reporter; report when its turn has come."""
-        if slot.due_s == 0.0:
-            slot.due_s = _next_turn(snapshot.started_ns / 1e9, slot.interval_s)
+        started_s = snapshot.started_ns / 1e9
+        # A turn further away than an interval was set before the clock was set back.
+        if slot.due_s == 0.0 or slot.due_s > started_s + slot.interval_s:
+            slot.due_s = _next_turn(started_s, slot.interval_s)
         pending = snapshot if slot.pending is None else merge_snapshots(slot.pending, snapshot)
         ended_s = snapshot.ended_ns / 1e9
         if force or ended_s >= slot.due_s:
