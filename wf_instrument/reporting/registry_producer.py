@@ -6,7 +6,7 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from wf_instrument.guard import caught, guard
@@ -213,6 +213,7 @@ _READERS: Final[dict[str, Callable[[Any], _Values]]] = {
 }
 
 
+@lru_cache(maxsize=8192, typed=True)
 def _key_and_tags(encoded: str) -> tuple[str, Tags]:
     """Return key and tags, without the blank ones, which no backend takes."""
     key, tags = decode_key(encoded)

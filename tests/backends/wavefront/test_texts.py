@@ -67,3 +67,21 @@ def test_what_cannot_be_read_at_all_is_refused_and_counted(
         client.close()
         assert client.sender.counts["points"].invalid == 1
         assert receiver.lines() == []
+
+
+@pytest.mark.parametrize("value", ["text", None, Mute(), [1], float("nan")])
+def test_a_change_that_is_no_number_is_refused_and_counted(value: Any) -> None:
+    client = WavefrontClient("http://127.0.0.1:9", enable_internal_metrics=False)
+    with pytest.raises(ValueError, match="number"):
+        client.send_delta_counter("d", value, "s", None)
+    assert client.sender.counts["points"].invalid == 1
+    client.close(0)
+
+
+@pytest.mark.parametrize(("name", "written"), [(Colour.RED, "∆red"), (5, "∆5"), ("Δx", "Δx")])
+def test_a_delta_counter_may_have_a_name_of_any_type(name: Any, written: str) -> None:
+    with LoopbackReceiver() as receiver:
+        client = WavefrontClient(receiver.url)
+        client.send_delta_counter(name, 1, "s", None)
+        client.close()
+        assert receiver.lines() == [f'"{written}" 1.0 source="s"\n']

@@ -15,12 +15,16 @@ from wf_instrument.backends.wavefront.client_constants import ClientConstants
 from wf_instrument.backends.wavefront.client_metrics import ClientMetrics, auth_type_of
 from wf_instrument.backends.wavefront.event_lines import event_to_json, event_to_line_data
 from wf_instrument.backends.wavefront.limits import ValidationMode, Validator
-from wf_instrument.backends.wavefront.lines import histogram_to_line_data, metric_to_line_data
+from wf_instrument.backends.wavefront.lines import (
+    histogram_to_line_data,
+    is_change,
+    metric_to_line_data,
+)
 from wf_instrument.backends.wavefront.span_lines import (
     span_log_to_line_data,
     tracing_span_to_line_data,
 )
-from wf_instrument.backends.wavefront.text import is_blank
+from wf_instrument.backends.wavefront.text import is_blank, to_text
 from wf_instrument.backends.wavefront.texts import Texts
 from wf_instrument.errors import ConfigError, QueueFullError
 from wf_instrument.identity import default_source
@@ -188,9 +192,9 @@ class WavefrontClient(ClientConstants):
         with self._counting_invalid("points"):
             if is_blank(name):
                 raise ValueError(f"delta counter name is {name!r}; it must not be blank")
-        # Put so that NaN, which is neither above nor below, is not ignored but refused.
-        if not value <= 0:
-            delta_name = name if name.startswith(DELTA_PREFIXES) else DELTA_PREFIXES[0] + name
+            text = name if type(name) is str else to_text(name)
+        if is_change(value):
+            delta_name = text if text.startswith(DELTA_PREFIXES) else DELTA_PREFIXES[0] + text
             self.send_metric(delta_name, value, timestamp, source, tags)
 
     def send_distribution(

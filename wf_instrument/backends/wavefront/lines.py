@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from wf_instrument.backends.wavefront.texts import Texts
 
-__all__ = ["histogram_to_line_data", "metric_to_line_data", "whole"]
+__all__ = ["histogram_to_line_data", "is_change", "metric_to_line_data", "whole"]
 
 _GRANULARITIES: Final = frozenset({MINUTE, HOUR, DAY})
 _LARGEST: Final = sys.float_info.max
@@ -108,6 +108,17 @@ def histogram_to_line_data(
     who = texts.source(source, default_source)
     rest = f"{when}{pairs} {quoted} source={who}{texts.tags(name, tags) if tags else ''}\n"
     return "".join(granularity + rest for granularity in granularities)
+
+
+def is_change(value: object) -> bool:
+    """Return whether a delta counter's change is sent: unless it is a number of 0 or below.
+
+    What is no number, NaN too, is not ignored but left to be refused.
+    """
+    try:
+        return not value <= 0  # type: ignore[operator]  # what is no number raises
+    except Exception:  # noqa: BLE001 - whatever a value raises when compared
+        return True
 
 
 def whole(name: str, number: float) -> int:

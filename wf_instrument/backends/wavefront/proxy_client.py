@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING, Final
 
 from wf_instrument._version import __version__
 from wf_instrument.backends.wavefront.event_lines import event_to_line_data
-from wf_instrument.backends.wavefront.lines import histogram_to_line_data, metric_to_line_data
+from wf_instrument.backends.wavefront.lines import (
+    histogram_to_line_data,
+    is_change,
+    metric_to_line_data,
+)
 from wf_instrument.backends.wavefront.raw_connection import ProxyConnectionHandler
 from wf_instrument.backends.wavefront.sdk_metrics import WavefrontSdkMetricsRegistry
 from wf_instrument.backends.wavefront.span_lines import (
@@ -135,8 +139,7 @@ class WavefrontProxyClient:
         with self._counting_invalid("points"):
             if is_blank(name):
                 raise ValueError(f"delta counter name is {name!r}; it must not be blank")
-        # Put so that NaN, which is neither above nor below, is not ignored but refused.
-        if not value <= 0:
+        if is_change(value):
             self.send_metric(get_delta_name("", name), value, timestamp, source, tags)
 
     def send_distribution(
