@@ -475,6 +475,7 @@ def test_data_that_a_full_spool_drops_are_counted_once(tmp_path: Path) -> None:
     sender = BatchSender("test", ["points"], refuse, limits, spool=lambda _: spool)
     for number in range(3):
         sender.put("points", f"{number}\n")
+        sender.give_up()  # a file each
     sender.close(0)
     counts = sender.counts["points"]
     assert counts.dropped >= 1

@@ -11,7 +11,7 @@ from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 __all__ = ["Batch", "Block", "pack"]
 
@@ -39,6 +39,17 @@ class Block:
             Block(self.data[:cut], self.lengths[:half]),
             Block(self.data[cut:], self.lengths[half:]),
         )
+
+    def parts(self, most: int, most_bytes: int) -> Iterator[Block]:
+        """Cut into blocks of so many data and bytes at most, unless a single datum is larger."""
+        first = begin = end = 0
+        for index, length in enumerate(self.lengths):
+            if index > first and (index - first >= most or end - begin + length > most_bytes):
+                yield Block(self.data[begin:end], self.lengths[first:index])
+                first, begin = index, end
+            end += length
+        if end > begin or len(self.lengths) > first:
+            yield Block(self.data[begin:end], self.lengths[first:])
 
     def texts(self) -> list[str]:
         """Return each datum by itself."""
@@ -90,6 +101,17 @@ class Batch:
     def texts(self) -> list[str]:
         """Return each datum by itself, for receivers that want them framed in another way."""
         return [text for block in self.blocks for text in block.texts()]
+
+    def parts(self, most: int, most_bytes: int) -> list[Batch]:
+        """Cut into batches of so many data and bytes at most, unless a single datum is larger."""
+        if self.count <= most and self.byte_size <= most_bytes:
+            return [self] if self.count else []
+        return [Batch([part]) for block in self.blocks for part in block.parts(most, most_bytes)]
+
+    @classmethod
+    def joined(cls, batches: Iterable[Batch]) -> Batch:
+        """Return the data of several batches as one."""
+        return cls(block for batch in batches for block in batch.blocks)
 
     def split(self) -> tuple[Batch, Batch]:
         """Return both halves of a batch of two data or more."""

@@ -8,7 +8,8 @@ Locks: one, that of the lanes; nothing is locked while on the network or the dis
 Fork: the child starts with empty buffers, a new lock and no threads.
 Loss: a full buffer refuses the newest datum and counts it as dropped; a datum the receiver calls
     bad is dropped and counted as rejected; a batch that fails otherwise keeps its place, or goes to
-    the spool, of which the oldest are dropped and counted beyond its bound.
+    the spool, of which the oldest are dropped and counted beyond its bound. What neither leaves nor
+    can be written to the spool by the end of `close` or of the interpreter is dropped and counted.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from wf_instrument.sender.delivery import Delivery
 from wf_instrument.sender.lane import Lane
 from wf_instrument.sender.lanes import Lanes
 from wf_instrument.sender.limits import SenderLimits
-from wf_instrument.sender.spooler import WRITE_TIMEOUT_S, Spooler
+from wf_instrument.sender.spooler import Spooler
 from wf_instrument.sender.worker import Worker
 
 if TYPE_CHECKING:
@@ -46,6 +47,10 @@ EXIT_TIMEOUT_S: Final = 5.0
 #: So many failures in a row, and a flush waits no longer.
 _FLUSH_ATTEMPTS: Final = 2
 _NO_LIMIT: Final = 1 << 62
+#: Of the time to close, for writing to the spool what was not delivered; never more than half.
+_WRITE_RESERVE_S: Final = 2.0
+#: For writing to the spool, however little time there is to close.
+_LEAST_WRITE_S: Final = 0.5
 
 
 class BatchSender:
@@ -232,23 +237,36 @@ class BatchSender:
     def close(self, timeout_s: float) -> None:
         """Flush within `timeout_s`, then stop; what is left goes to the spool, or is dropped.
 
-        A second call does nothing.
+        With a spool, part of the time is kept for writing to it, half a second at the least. A
+        second call does nothing.
         """
         if self.is_closed:
             return
         deadline = time.monotonic() + timeout_s
-        self.flush(timeout_s)
+        flush_until = deadline - self.write_reserve_s(timeout_s)
+        self.flush(flush_until - time.monotonic())
         with self._lanes.state:
             self._lanes.is_closed = True
             self._lanes.state.notify_all()
-        self._worker.join(max(0.0, deadline - time.monotonic()))
-        self._spooler.join(max(WRITE_TIMEOUT_S, deadline - time.monotonic()))
-        self.give_up()
+        self._worker.join(max(0.0, flush_until - time.monotonic()))
+        deadline = max(deadline, time.monotonic() + _LEAST_WRITE_S)
+        self._spooler.join(deadline - time.monotonic())
+        self.give_up(deadline)
 
-    def give_up(self) -> None:
-        """Put what waits into the spool, or drop and count it where there is none."""
+    def write_reserve_s(self, timeout_s: float) -> float:
+        """Return how much of the time to close is for writing to the spool."""
+        return min(_WRITE_RESERVE_S, timeout_s / 2) if self._spools else 0.0
+
+    def give_up(self, deadline: float | None = None) -> None:
+        """Put what waits into the spool, or drop and count it where there is none.
+
+        Args:
+            deadline: Monotonic time after which no write is begun; in half a second when None.
+        """
+        if deadline is None:
+            deadline = time.monotonic() + _LEAST_WRITE_S
         for lane in self._lanes:
-            left = self._spooler.rescue(lane)
+            left = self._spooler.rescue(lane, deadline)
             if left:
                 log.warning("%s: %d %s left undelivered", self.name, left, lane.kind)
 
@@ -311,10 +329,13 @@ _flushed_at_exit: weakref.WeakSet[BatchSender] = weakref.WeakSet()
 def _flush_at_exit() -> None:
     # Not closed: what its owner still puts, it still delivers. All share one deadline.
     deadline = time.monotonic() + EXIT_TIMEOUT_S
-    for sender in list(_flushed_at_exit):
-        if not sender.is_closed:
-            sender.flush(max(0.0, deadline - time.monotonic()))
-            sender.give_up()
+    senders = [sender for sender in list(_flushed_at_exit) if not sender.is_closed]
+    for sender in senders:
+        flush_until = deadline - sender.write_reserve_s(EXIT_TIMEOUT_S)
+        sender.flush(max(0.0, flush_until - time.monotonic()))
+    deadline = max(deadline, time.monotonic() + _LEAST_WRITE_S)
+    for sender in senders:
+        sender.give_up(deadline)
 
 
 atexit.register(_flush_at_exit)

@@ -75,8 +75,14 @@ class BoundedBuffer:
             self._pack()
         return waiting + 1
 
-    def take(self) -> Batch:
-        """Return the next batch, empty when nothing waits. It has to be settled or put back."""
+    def take(self, least: int = 0, least_bytes: int = 0) -> Batch:
+        """Return the next batch, empty when nothing waits. It has to be settled or put back.
+
+        Args:
+            least: So many data may be in it although the batches of requests are smaller.
+            least_bytes: So many bytes, too.
+        """
+        most, most_bytes = max(self.batch_size, least), max(self.batch_bytes, least_bytes)
         blocks: list[Block] = []
         count = size = 0
         while True:
@@ -87,7 +93,7 @@ class BoundedBuffer:
             block = self._packed[0]
             count += len(block)
             size += len(block.data)
-            if blocks and (count > self.batch_size or size > self.batch_bytes):
+            if blocks and (count > most or size > most_bytes):
                 break
             blocks.append(self._packed.popleft())
         return Batch(blocks)

@@ -6,7 +6,7 @@ Threads: its owner locks.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wf_instrument.sender.counts import KindCounts
 from wf_instrument.sender.retry import Backoff, reasonable_pause_s
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from wf_instrument.sender.spool import Spool
 
 __all__ = ["Flight", "Lane"]
+
+#: What one file of the spool may hold where requests hold less: a file for each event of a thousand
+#: would take ten seconds to write.
+_FILE_SIZE: Final = 10_000
+_FILE_BYTES: Final = 4_000_000
 
 
 class Flight:
@@ -52,6 +57,7 @@ class Lane:
         told_until_s: Monotonic time until which the receiver itself asked us to wait, which a flush
             respects too; 0.0 when it did not.
         has_spooled: Whether batches waited in the spool when it was looked at last.
+        spool_writes: How many batches this process wrote there.
         spool_at_s: Monotonic time from which on a failing lane puts into the spool what it has.
     """
 
@@ -67,6 +73,7 @@ class Lane:
         "sent_past",
         "spool",
         "spool_at_s",
+        "spool_writes",
         "told_until_s",
         "wake_at",
         "wake_bytes",
@@ -87,6 +94,7 @@ class Lane:
         self.not_before_s = 0.0
         self.told_until_s = 0.0
         self.has_spooled = False
+        self.spool_writes = 0
         self.spool_at_s = 0.0
         self._backoff = Backoff(first_pause_s)
 
@@ -133,9 +141,20 @@ class Lane:
         if self.spool is None or not self.buffer.has_more:
             return False
         return self.is_filling or (
-            self.failures > 0
-            and (now_s >= self.spool_at_s or len(self.buffer) >= self.buffer.batch_size)
+            self.failures > 0 and (now_s >= self.spool_at_s or self._fills_a_file)
         )
+
+    @property
+    def _fills_a_file(self) -> bool:
+        buffer = self.buffer
+        return (
+            len(buffer) >= max(buffer.batch_size, _FILE_SIZE)
+            or buffer.byte_size >= max(buffer.batch_bytes, _FILE_BYTES)
+        )  # fmt: skip
+
+    def take_for_file(self) -> Batch:
+        """Take what one file of the spool holds; it has to be settled or put back."""
+        return self.buffer.take(_FILE_SIZE, _FILE_BYTES)
 
     def take_off(self) -> Flight | None:
         """Have the next batch of the buffer on its way; None when none waits, or one still is."""
@@ -159,12 +178,11 @@ class Lane:
             self.buffer.put_back(flight.rest)
 
     def rescue(self) -> Batch:
-        """Take a batch away for good: what is on its way first, then what waits."""
+        """Take away for good what fills a file: what is on its way first, then what waits."""
+        batch = self.take_for_file()
         if self.flight is not None:
             flight, self.flight = self.flight, None
-            batch = flight.rest
-        else:
-            batch = self.buffer.take()
+            batch = flight.rest + batch
         self.buffer.settle(batch)
         return batch
 

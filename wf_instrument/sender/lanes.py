@@ -45,11 +45,16 @@ class Lanes:
 
     def look_into_spools(self) -> bool:
         """Look whether anything waits in the spools; the lock is not held for it."""
-        found = [(lane, not lane.spool.is_empty) for lane in self if lane.spool is not None]
+        found = [
+            (lane, lane.spool_writes, not lane.spool.is_empty)
+            for lane in self
+            if lane.spool is not None
+        ]
         with self.lock:
-            for lane, has_spooled in found:
-                lane.has_spooled = has_spooled
-        return any(has_spooled for _, has_spooled in found)
+            for lane, writes, has_spooled in found:
+                # What was written during the look may not have been seen.
+                lane.has_spooled = has_spooled or lane.spool_writes != writes
+        return any(has_spooled for _, _, has_spooled in found)
 
     def unsettled(self, goals: Mapping[str, int]) -> list[Lane]:
         """Return the lanes that have not settled so many data, or have some in the spool.

@@ -4,12 +4,15 @@ A file is written under another name, forced to disk and renamed into place, so 
 is whole, whatever happens to the process. A process that delivers a file holds a lock on it, which
 ends with the process; the file is deleted after its delivery.
 
+What is in a file may be more than one request carries: who delivers it cuts it into batches.
+
 Layout: `FOLDER/DESTINATION/KIND/<time>-<process>-<number>.batch`; `.new` while it is written,
 `.torn` when it cannot be read.
 
 Threads: any.
-Locks: `_lock` guards the number and the set of held descriptors. Between processes: `flock`.
-Fork: the child closes what it inherited of held files; the parent's locks stay the parent's.
+Locks: `_lock` guards the number and the running total of bytes. Between processes, see
+    `locked_files.py`: who writes or delivers a file locks it, who makes room the folder.
+Fork: the child has a lock of its own; the parent's locks on files stay the parent's.
 Loss: beyond `max_bytes` the oldest files go; who adds a file is told how many data that were.
 """
 
@@ -19,18 +22,15 @@ import os
 import re
 import threading
 import time
-from contextlib import contextmanager, suppress
+from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from wf_instrument.errors import ConfigError, SpoolError
 from wf_instrument.forking import reset_after_fork
+from wf_instrument.sender.locked_files import LockedFiles, has_locks
 from wf_instrument.sender.spool_file import read_batch, read_header, write_batch
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]  # told when a spool is made
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,6 +53,10 @@ _NEW: Final = ".new"
 _TORN: Final = ".torn"
 #: Of a write that a process which starts just then took for one left by a dead process.
 _WRITE_TRIES: Final = 5
+#: The folder is listed again when so much of its bound was added here since, or so long ago: what
+#: other processes add is not in the running total.
+_LIST_AGAIN_SHARE: Final = 1 / 64
+_LIST_AGAIN_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +81,31 @@ class SpoolStatus:
 
 
 class ClaimedBatch:
-    """A file of the spool that this process alone delivers now."""
+    """A file of the spool that this process alone delivers now.
+
+    Attributes:
+        batch: What is in it.
+    """
 
     def __init__(self, spool: Spool, path: Path, descriptor: int, batch: Batch) -> None:
         self.batch = batch
         self._spool = spool
         self._path = path
-        self._descriptor = descriptor
+        self._descriptor: int | None = descriptor
 
     def remove(self) -> None:
-        """Delete the file: all of it is settled."""
-        with suppress(FileNotFoundError):  # cleared by somebody
-            self._path.unlink()
-        self._spool.let_go(self._descriptor)
+        """Delete the file: all of it is settled.
+
+        Raises:
+            OSError: It stays; this process does not deliver it again, another one may.
+        """
+        try:
+            self._path.unlink(missing_ok=True)  # cleared by somebody
+        except OSError:
+            self._spool.pass_over(self._path)
+            raise
+        finally:
+            self.let_go()
 
     def keep(self, rest: Batch) -> None:
         """Leave `rest` in the file's place for another try.
@@ -101,7 +117,24 @@ class ClaimedBatch:
             if len(rest) != len(self.batch):
                 self._spool.write(rest, self._path)
         finally:
-            self._spool.let_go(self._descriptor)
+            self._spool.come_back_to(self._path)
+            self.let_go()
+
+    def shrink(self, rest: Batch) -> None:
+        """Take out what is settled so far, and go on with `rest`.
+
+        Raises:
+            OSError: All of it is still in the file.
+        """
+        held = self._spool.write_held(rest, self._path)
+        self.let_go()
+        self._descriptor, self.batch = held, rest
+
+    def let_go(self) -> None:
+        """Have others deliver what is left of the file. A second call does nothing."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            self._spool.let_go(descriptor)
 
 
 class Spool:
@@ -124,7 +157,7 @@ class Spool:
     def __init__(
         self, folder: Path, destination: str, kind: str, max_bytes: int = DEFAULT_MAX_BYTES
     ) -> None:
-        if fcntl is None:
+        if not has_locks():
             raise ConfigError(
                 "a spool needs a system with flock, which this one has not; do without spool_dir"
             )
@@ -134,8 +167,13 @@ class Spool:
         self.destination = destination
         self._max_bytes = max_bytes
         self._sequence = 0
-        self._held: set[int] = set()
+        self._locked = LockedFiles()
         self._lock = threading.Lock()
+        self._total_bytes = 0
+        self._added_bytes = 0  # since the folder was listed
+        self._list_again_s = 0.0  # monotonic
+        self._ahead: deque[Path] = deque()
+        self._passed_over: set[Path] = set()
         try:
             for part in (folder, folder / destination, self.path):
                 part.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -150,10 +188,7 @@ class Spool:
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
-        for descriptor in self._held:
-            with suppress(OSError):
-                os.close(descriptor)
-        self._held = set()
+        self._ahead = deque()
 
     def add(self, batch: Batch) -> int:
         """Write a batch; return how many data were deleted to make room for it.
@@ -170,25 +205,35 @@ class Spool:
 
     def write(self, batch: Batch, path: Path) -> None:
         """Put a whole file in place, over the one that is there. Raises OSError."""
+        self.let_go(self.write_held(batch, path))
+
+    def write_held(self, batch: Batch, path: Path) -> int:
+        """Put a whole file in place and return the descriptor that locks it. Raises OSError."""
         for tries_left in reversed(range(_WRITE_TRIES)):
             try:
-                self._write_once(batch, path)
+                held = self._write_once(batch, path)
+                break
             except (BlockingIOError, FileNotFoundError):
                 if not tries_left:
                     raise
-            else:
-                break
         self._sync_folder()
+        return held
 
-    def _write_once(self, batch: Batch, path: Path) -> None:
+    def pass_over(self, path: Path) -> None:
+        """Deliver a file no more: it is settled, but cannot be deleted."""
+        self._passed_over.add(path)
+
+    def come_back_to(self, path: Path) -> None:
+        """Have the next claim begin with a file."""
+        self._ahead.appendleft(path)
+
+    def _write_once(self, batch: Batch, path: Path) -> int:
         new = path.with_suffix(_NEW)
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with self._lock:
-            self._held.add(descriptor)  # for a child to close, forked meanwhile
+        descriptor = self._locked.make(new)
         try:
             with os.fdopen(descriptor, "wb", closefd=False) as file:
                 # Held while it is written, so that others see that somebody is still at it.
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._locked.lock(descriptor)
                 write_batch(file, batch)
                 file.flush()
                 os.fsync(descriptor)
@@ -196,24 +241,14 @@ class Spool:
         except BaseException:
             with suppress(OSError):
                 new.unlink()
-            raise
-        finally:
             self.let_go(descriptor)
-
-    @contextmanager
-    def _opened(self, path: Path) -> Iterator[int | None]:
-        """Lend a descriptor that locks the file, None when another one has it or it is gone."""
-        descriptor = self._lock_file(path)
-        try:
-            yield descriptor
-        finally:
-            if descriptor is not None:
-                self.let_go(descriptor)
+            raise
+        return descriptor
 
     def claim(self) -> ClaimedBatch | None:
         """Return the oldest batch that nobody else delivers, None when there is none."""
-        for path in self._files():
-            descriptor = self._lock_file(path)
+        for path in self._candidates():
+            descriptor = self._locked.claim(path)
             if descriptor is None:
                 continue
             try:
@@ -226,10 +261,25 @@ class Spool:
             self.let_go(descriptor)
         return None
 
+    def _candidates(self) -> Iterator[Path]:
+        """Yield the files, oldest first: first what is left of the last listing, then all."""
+        # Listed anew for each file, a folder of thousands would be listed thousands of times.
+        for is_listed in (False, True):
+            if is_listed:
+                self._ahead.extend(self._files())
+            while self._ahead:
+                path = self._ahead.popleft()
+                if path not in self._passed_over:
+                    yield path
+
     @property
     def is_empty(self) -> bool:
         """Whether no batch waits, of this or any other process."""
-        return not self._files()
+        try:
+            with os.scandir(self.path) as entries:
+                return not any(entry.name.endswith(_WHOLE) for entry in entries)
+        except OSError:
+            return True
 
     def status(self) -> SpoolStatus:
         """Look what waits."""
@@ -253,71 +303,71 @@ class Spool:
         """Delete all batches that nobody delivers just now, and torn files; return their number."""
         count = 0
         for path in self._names():
-            with self._opened(path) as descriptor:
+            with self._locked.claimed(path) as descriptor:
                 if descriptor is not None:
                     path.unlink(missing_ok=True)
                     count += 1
         return count
 
     def let_go(self, descriptor: int) -> None:
-        """Unlock and close."""
-        with self._lock:
-            self._held.discard(descriptor)
-        # Closing alone leaves it locked while a child has it too, forked before it was held.
-        with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
-        os.close(descriptor)
-
-    def _lock_file(self, path: Path) -> int | None:
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            return None
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Delivered and deleted, or put in place anew, between the look and the lock.
-            is_current = os.fstat(descriptor).st_ino == path.stat().st_ino
-        except OSError:
-            is_current = False
-        if not is_current:
-            os.close(descriptor)
-            return None
-        with self._lock:
-            self._held.add(descriptor)
-        return descriptor
+        """Unlock and close what a claim, or `write_held`, holds."""
+        self._locked.let_go(descriptor)
 
     def _make_room(self, newest: Path) -> int:
-        files = self._files()
-        total = sum(map(_size, files))
+        """Return how many data of the oldest files were deleted, for the bound to hold."""
+        size = _size(newest)
+        with self._lock:
+            self._total_bytes += size
+            self._added_bytes += size
+            is_known = (
+                self._added_bytes <= self._max_bytes * _LIST_AGAIN_SHARE
+                and time.monotonic() < self._list_again_s
+            )
+            if is_known and self._total_bytes <= self._max_bytes:
+                return 0
+        with self._locked.alone_in(self.path) as is_alone:
+            # Two at once would each delete what is too much. Who comes second finds it too full
+            # again with its next file.
+            return self._delete_oldest(newest) if is_alone else 0
+
+    def _delete_oldest(self, newest: Path) -> int:
+        files = [(path, _size(path)) for path in self._files()]
+        total = sum(size for _, size in files)
         lost = 0
-        for path in files:
+        for path, size in files:
             if total <= self._max_bytes:
                 break
             if path == newest:  # not always the last: the clock may have been set back
                 continue
-            with self._opened(path) as descriptor:
-                if descriptor is None:  # being delivered
-                    continue
-                size = _size(path)
-                count = 0
-                with (
-                    suppress(OSError, SpoolError),
-                    os.fdopen(descriptor, "rb", closefd=False) as file,
-                ):
-                    count = read_header(file).count
-                try:
-                    path.unlink(missing_ok=True)
-                except OSError:  # the newest is in place whatever becomes of the oldest
-                    continue
+            count = self._delete(path)
+            if count is not None:
                 lost += count
                 total -= size
+        with self._lock:
+            self._total_bytes = total
+            self._added_bytes = 0
+            self._list_again_s = time.monotonic() + _LIST_AGAIN_S
         return lost
+
+    def _delete(self, path: Path) -> int | None:
+        """Return how many data went with a file, None when it is still there."""
+        with self._locked.claimed(path) as descriptor:
+            if descriptor is None:  # being delivered, or delivered since it was listed
+                return None if path.exists() else 0
+            count = 0
+            with suppress(OSError, SpoolError), os.fdopen(descriptor, "rb", closefd=False) as file:
+                count = read_header(file).count
+            try:
+                path.unlink(missing_ok=True)
+            except OSError:  # the newest is in place whatever becomes of the oldest
+                return None
+        return count
 
     def _sweep(self) -> None:
         """Set aside what a process left that ended while it wrote."""
         for path in self._names():
             if path.suffix == _NEW:
-                with self._opened(path) as descriptor:
+                with self._locked.claimed(path) as descriptor:
                     if descriptor is None:
                         continue
                     if os.fstat(descriptor).st_size:

@@ -57,9 +57,8 @@ def write_batch(file: BinaryIO, batch: Batch) -> None:
         lengths.extend(block.lengths)
     # Little-endian, so that the folder may move to another machine.
     front = b"".join(length.to_bytes(4, "little") for length in lengths)
-    packer = zlib.compressobj(_LEVEL)
-    parts = [packer.compress(piece) for piece in (front, *batch.pieces)]
-    packed = b"".join([*parts, packer.flush()])
+    # In one piece: a batch may have a thousand, and each call lets go of the GIL.
+    packed = zlib.compress(b"".join((front, *batch.pieces)), _LEVEL)
     header = {
         "format": _FORMAT,
         "count": batch.count,

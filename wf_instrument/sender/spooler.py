@@ -4,7 +4,7 @@ Threads: `wf-instrument-<name>-spool`, started with the worker of a sender that 
 Locks: that of the lanes, never while writing.
 Fork: made anew in the child, which starts its own.
 Loss: what cannot be written keeps its place in memory; the oldest that a full spool lost for the
-    newest are counted as dropped.
+    newest are counted as dropped. At the end, so is what cannot be written in time.
 """
 
 from __future__ import annotations
@@ -14,19 +14,17 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from wf_instrument.guard import RateLimitedLog
+from wf_instrument.guard import RateLimitedLog, caught
 
 if TYPE_CHECKING:
     from wf_instrument.sender.batch import Batch
     from wf_instrument.sender.lane import Lane
     from wf_instrument.sender.lanes import Lanes
 
-__all__ = ["WRITE_TIMEOUT_S", "Spooler"]
+__all__ = ["Spooler"]
 
 log = logging.getLogger(__name__)
 
-#: For a write to the disk that has begun, whatever the time to close.
-WRITE_TIMEOUT_S: Final = 1.0
 #: Before the next try to write to a disk that is full, or gone.
 _PAUSE_S: Final = 1.0
 
@@ -62,22 +60,27 @@ class Spooler:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout_s)
 
-    def rescue(self, lane: Lane) -> int:
-        """Spool all that waits of a kind; return how many data could not be, and are dropped."""
+    def rescue(self, lane: Lane, deadline: float) -> int:
+        """Spool all that waits of a kind; return how many data could not be, and are dropped.
+
+        Args:
+            lane: Of the kind.
+            deadline: Monotonic time after which no write is begun.
+        """
         lost = 0
         while True:
             with self._lanes.lock:
                 batch = lane.rescue()
             if not batch.count:
-                if self._is_still_writing(lane):
+                if self._is_still_writing(lane, deadline):
                     continue  # it could not be written, and has come back
                 return lost
-            if lane.spool is None or not self._write(lane, batch):
+            if time.monotonic() >= deadline or not self._write(lane, batch):
                 lost += batch.count
                 with self._lanes.lock:
                     lane.counts.dropped += batch.count
 
-    def _is_still_writing(self, lane: Lane) -> bool:
+    def _is_still_writing(self, lane: Lane, deadline: float) -> bool:
         """Wait for a write that has begun; return whether what was to be written waits again.
 
         The thread is a daemon, and the interpreter may end next.
@@ -85,7 +88,8 @@ class Spooler:
         if self._thread is threading.current_thread():
             return False
         with self._lanes.state:
-            self._lanes.state.wait_for(lambda: self._writes is not lane, WRITE_TIMEOUT_S)
+            rest_s = max(0.0, deadline - time.monotonic())
+            self._lanes.state.wait_for(lambda: self._writes is not lane, rest_s)
             return self._writes is not lane and lane.buffer.has_more
 
     def _run(self) -> None:
@@ -95,7 +99,7 @@ class Spooler:
                 lane = self._wait()
                 if lane is None:
                     return
-                batch = lane.buffer.take()
+                batch = lane.take_for_file()
                 self._writes = lane
             is_written = self._write(lane, batch)
             with lanes.state:
@@ -136,11 +140,15 @@ class Spooler:
                 error.strerror,
             )
             return False
+        except Exception as error:  # noqa: BLE001 - a mistake of ours must not stop the thread
+            caught(f"sender {self.name} spool", error)
+            return False
         with self._lanes.lock:
             lane.counts.spooled += batch.count
             lane.counts.unspooled += lost
             lane.counts.dropped += lost
             lane.has_spooled = True
+            lane.spool_writes += 1
         if lost:
             self._log.warning(
                 f"full {lane.kind}",

@@ -12,15 +12,16 @@ import logging
 import math
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from wf_instrument.guard import RateLimitedLog, caught
+from wf_instrument.sender.batch import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from wf_instrument.errors import SendError
-    from wf_instrument.sender.batch import Batch
     from wf_instrument.sender.delivery import Delivery, Undelivered
     from wf_instrument.sender.lane import Flight, Lane
     from wf_instrument.sender.lanes import Lanes
@@ -32,6 +33,9 @@ log = logging.getLogger(__name__)
 
 #: After a mistake of ours in the loop itself.
 _PAUSE_S: Final = 1.0
+#: Between two notes in a file of the spool of how far its delivery is: a process that is killed
+#: delivers again what it delivered since.
+_NOTE_INTERVAL_S: Final = 1.0
 
 
 class Worker:
@@ -185,36 +189,67 @@ class Worker:
 
     def _claim(self, lane: Lane) -> ClaimedBatch | None:
         """Return the oldest batch of the spool, which is older than what is in memory."""
-        if lane.spool is None or not lane.has_spooled:
-            return None
-        claimed = lane.spool.claim()
-        if claimed is None:
+        while lane.spool is not None and lane.has_spooled:
+            writes = lane.spool_writes
+            claimed = lane.spool.claim()
+            if claimed is not None:
+                return claimed
             with self._lanes.state:
-                lane.has_spooled = False
-                self._lanes.state.notify_all()
-        return claimed
+                if lane.spool_writes == writes:  # else the spooler wrote after the look
+                    lane.has_spooled = False
+                    self._lanes.state.notify_all()
+        return None
 
     def _deliver_claimed(
         self, lane: Lane, claimed: ClaimedBatch, deadline: float | None
     ) -> SendError | None:
+        try:
+            rest, undelivered = self._deliver_parts(lane, claimed, deadline)
+            with self._telling_disk_errors():
+                if rest.count:
+                    claimed.keep(rest)
+                else:
+                    claimed.remove()
+        finally:
+            claimed.let_go()
+        return self._note_outcome(lane, undelivered) if undelivered is not None else None
+
+    def _deliver_parts(
+        self, lane: Lane, claimed: ClaimedBatch, deadline: float | None
+    ) -> tuple[Batch, Undelivered | None]:
+        """Deliver a file in batches of this sender's size; return what is left of it, and why."""
+
         def on_settled(part: Batch, is_delivered: bool, rest: Batch) -> None:
             with self._lanes.lock:
                 lane.counts.unspooled += len(part)
                 lane.count_settled(len(part), is_delivered=is_delivered)
 
-        undelivered = self._delivery.run(
-            lane, claimed.batch, deadline, on_settled, self._error_counter(lane)
-        )
+        parts = claimed.batch.parts(lane.buffer.batch_size, lane.buffer.batch_bytes)
+        note_at_s = time.monotonic() + _NOTE_INTERVAL_S
+        for index, part in enumerate(parts):
+            now_s = time.monotonic()
+            if index and (self._lanes.is_closed or (deadline is not None and now_s >= deadline)):
+                return Batch.joined(parts[index:]), None
+            if index and now_s >= note_at_s:
+                with self._telling_disk_errors():
+                    claimed.shrink(Batch.joined(parts[index:]))
+                note_at_s = time.monotonic() + _NOTE_INTERVAL_S
+            undelivered = self._delivery.run(
+                lane, part, deadline, on_settled, self._error_counter(lane)
+            )
+            if undelivered is not None:
+                return Batch.joined([undelivered.rest, *parts[index + 1 :]]), undelivered
+            self._note_outcome(lane, None)
+        return Batch(()), None
+
+    @contextmanager
+    def _telling_disk_errors(self) -> Iterator[None]:
         try:
-            if undelivered is None:
-                claimed.remove()
-            else:
-                claimed.keep(undelivered.rest)
+            yield
         except OSError as error:
             self._log.warning(
                 "spool", "%s: the spool cannot be written: %s", self._delivery.name, error.strerror
             )
-        return self._note_outcome(lane, undelivered)
 
     def _deliver_flight(
         self, lane: Lane, flight: Flight, deadline: float | None
