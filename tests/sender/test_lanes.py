@@ -154,24 +154,6 @@ def test_a_flush_waits_as_long_as_the_receiver_asked_and_no_longer() -> None:
     sender.close(0)
 
 
-@pytest.mark.expects_caught
-def test_a_mistake_in_delivery_costs_its_batch_and_not_the_worker() -> None:
-    arrived: list[str] = []
-
-    def deliver(kind: str, data: Batch, timeout_s: float | None) -> None:
-        if data.texts()[0] == "bad":
-            raise ZeroDivisionError
-        arrived.extend(data.texts())
-
-    sender = BatchSender("test", "a", deliver, SenderLimits(flush_interval_s=3600, batch_size=1))
-    sender.put("a", "bad")
-    sender.put("a", "good")
-    assert sender.flush(10)
-    assert arrived == ["good"]
-    assert sender.counts["a"].rejected == 1
-    sender.close(5)
-
-
 def test_what_is_sent_at_once_is_bisected_too_and_a_refusal_is_told() -> None:
     def deliver(kind: str, data: Batch, timeout_s: float | None) -> None:
         if "bad" in data.texts():

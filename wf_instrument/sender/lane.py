@@ -58,6 +58,7 @@ class Lane:
             respects too; 0.0 when it did not.
         has_spooled: Whether batches waited in the spool when it was looked at last.
         spool_writes: How many batches this process wrote there.
+        faulty_tries: Tries in a row that failed by a mistake, and not by the receiver.
         spool_at_s: Monotonic time from which on a failing lane puts into the spool what it has.
     """
 
@@ -66,6 +67,7 @@ class Lane:
         "buffer",
         "counts",
         "failures",
+        "faulty_tries",
         "flight",
         "has_spooled",
         "kind",
@@ -91,6 +93,7 @@ class Lane:
         self.wake_bytes = min(buffer.batch_bytes, max(buffer.capacity_bytes // 2, 1))
         self.flight: Flight | None = None
         self.failures = 0
+        self.faulty_tries = 0
         self.not_before_s = 0.0
         self.told_until_s = 0.0
         self.has_spooled = False
@@ -202,7 +205,7 @@ class Lane:
 
     def succeeded(self) -> None:
         """Try the next batch without a pause."""
-        self.failures = 0
+        self.failures = self.faulty_tries = 0
         self.not_before_s = self.told_until_s = 0.0
         self._backoff.reset()
 

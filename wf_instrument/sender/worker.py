@@ -165,8 +165,8 @@ class Worker:
         """Deliver the kinds whose turn it is, each until what waited at first has left."""
         for lane in self._lanes:
             goal = lane.buffer.accepted
-            error: SendError | None = None
-            while error is None:
+            undelivered: Undelivered | None = None
+            while undelivered is None:
                 with self._lanes.lock:
                     is_late = deadline is not None and time.monotonic() >= deadline
                     if self._lanes.is_closed or is_late:
@@ -175,7 +175,7 @@ class Worker:
                         break
                 claimed = self._claim(lane)
                 if claimed is not None:
-                    error = self._deliver_claimed(lane, claimed, deadline)
+                    undelivered = self._deliver_claimed(lane, claimed, deadline)
                     continue
                 with self._lanes.lock:
                     if lane.buffer.settled >= goal and not lane.is_pressed:
@@ -183,8 +183,8 @@ class Worker:
                     flight = lane.take_off()
                 if flight is None:
                     break
-                error = self._deliver_flight(lane, flight, deadline)
-            if error is not None and error.status is None:
+                undelivered = self._deliver_flight(lane, flight, deadline)
+            if undelivered is not None and undelivered.is_nobody_there:
                 is_forced = False  # nobody is there: the others need not run into the same wall
 
     def _claim(self, lane: Lane) -> ClaimedBatch | None:
@@ -202,7 +202,7 @@ class Worker:
 
     def _deliver_claimed(
         self, lane: Lane, claimed: ClaimedBatch, deadline: float | None
-    ) -> SendError | None:
+    ) -> Undelivered | None:
         try:
             rest, undelivered = self._deliver_parts(lane, claimed, deadline)
             with self._telling_disk_errors():
@@ -212,7 +212,9 @@ class Worker:
                     claimed.remove()
         finally:
             claimed.let_go()
-        return self._note_outcome(lane, undelivered) if undelivered is not None else None
+        if undelivered is not None:
+            self._note_outcome(lane, undelivered)
+        return undelivered
 
     def _deliver_parts(
         self, lane: Lane, claimed: ClaimedBatch, deadline: float | None
@@ -253,7 +255,7 @@ class Worker:
 
     def _deliver_flight(
         self, lane: Lane, flight: Flight, deadline: float | None
-    ) -> SendError | None:
+    ) -> Undelivered | None:
         def on_settled(part: Batch, is_delivered: bool, rest: Batch) -> None:
             with self._lanes.state:
                 if lane.settle(flight, part, rest):
@@ -267,23 +269,23 @@ class Worker:
         finally:
             with self._lanes.lock:
                 lane.land(flight)
-        return self._note_outcome(lane, undelivered)
+        self._note_outcome(lane, undelivered)
+        return undelivered
 
-    def _note_outcome(self, lane: Lane, undelivered: Undelivered | None) -> SendError | None:
+    def _note_outcome(self, lane: Lane, undelivered: Undelivered | None) -> None:
         with self._lanes.state:
             if undelivered is None:
                 lane.succeeded()
-            elif undelivered.error.status is None:
+            elif undelivered.is_nobody_there:
                 for other in self._lanes:
                     if other is lane or not other.is_empty:
                         other.failed(undelivered.error)
             else:
                 lane.failed(undelivered.error)
+                lane.faulty_tries += undelivered.is_fault
             self._lanes.state.notify_all()
-        if undelivered is None:
-            return None
-        self._delivery.tell_waiting(lane, undelivered)
-        return undelivered.error
+        if undelivered is not None:
+            self._delivery.tell_waiting(lane, undelivered)
 
     def _error_counter(self, lane: Lane) -> Callable[[SendError], None]:
         def count(error: SendError) -> None:
