@@ -6,7 +6,6 @@ Fork: each part resets itself; see their modules.
 
 from __future__ import annotations
 
-import atexit
 import inspect
 import logging
 import threading
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from wf_instrument.errors import ConfigError
 from wf_instrument.identity import Identity
 from wf_instrument.metrics.tagged_registry import TaggedRegistry
+from wf_instrument.process_exit import at_exit
 from wf_instrument.reporting.pipeline import Pipeline
 from wf_instrument.reporting.red_producer import RedProducer
 from wf_instrument.reporting.registry_producer import RegistryProducer
@@ -362,4 +362,4 @@ def shutdown(timeout_s: float | None = None) -> None:
     _all.clear()
 
 
-atexit.register(shutdown)
+at_exit(shutdown)

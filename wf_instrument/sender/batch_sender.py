@@ -14,7 +14,6 @@ Loss: a full buffer refuses the newest datum and counts it as dropped; a datum t
 
 from __future__ import annotations
 
-import atexit
 import logging
 import time
 import weakref
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 from wf_instrument.forking import reset_after_fork
 from wf_instrument.guard import RateLimitedLog
+from wf_instrument.process_exit import at_exit
 from wf_instrument.sender.bounded_buffer import BoundedBuffer
 from wf_instrument.sender.delivery import Delivery
 from wf_instrument.sender.lane import Lane
@@ -191,9 +191,11 @@ class BatchSender:
             if has_worker:
                 lanes.is_flush_wanted = True
                 lanes.flushing += 1
-                lanes.state.notify_all()
-                lanes.state.wait_for(lambda: lanes.is_flushed(goals, limits), timeout_s)
-                lanes.flushing -= 1
+                try:
+                    lanes.state.notify_all()
+                    lanes.state.wait_for(lambda: lanes.is_flushed(goals, limits), timeout_s)
+                finally:  # whom Ctrl-C interrupts flushes no more
+                    lanes.flushing -= 1
         if not has_worker:
             self._worker.flush_here(goals, limits, deadline)
         with lanes.lock:
@@ -274,6 +276,8 @@ class BatchSender:
         """Caller holds the lock. Return what waits once the datum is in, 0 when it is not."""
         if self._worker.is_here:
             return 0  # it would wait for itself
+        if len(datum) > lane.buffer.capacity_bytes:
+            return 0  # it would never fit
         deadline = time.monotonic() + self._block_s
         while not self.is_closed:
             self._rouse(lane)
@@ -338,4 +342,4 @@ def _flush_at_exit() -> None:
         sender.give_up(deadline)
 
 
-atexit.register(_flush_at_exit)
+at_exit(_flush_at_exit)

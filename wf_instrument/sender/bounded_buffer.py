@@ -50,6 +50,9 @@ class BoundedBuffer:
         self._packed: deque[Block] = deque()
         self._loose: list[str] = []
         self._loose_characters = 0
+        # What was taken, and is neither settled nor back.
+        self._out_count = 0
+        self._out_bytes = 0
 
     def __len__(self) -> int:
         return self.accepted - self.settled
@@ -65,14 +68,18 @@ class BoundedBuffer:
         waiting = self.accepted - self.settled
         if waiting >= self.capacity or self.byte_size + size > self.capacity_bytes:
             return 0
-        if self._loose_characters + size > self._block_characters and self._loose:
-            self._pack()
-        self._loose.append(datum)
-        self._loose_characters += size
-        self.byte_size += size
-        self.accepted += 1
-        if len(self._loose) >= self._block_size:
-            self._pack()
+        try:
+            if self._loose_characters + size > self._block_characters and self._loose:
+                self._pack()
+            self._loose.append(datum)
+            self._loose_characters += size
+            self.byte_size += size
+            self.accepted += 1
+            if len(self._loose) >= self._block_size:
+                self._pack()
+        except BaseException:  # a signal handler of the application may raise anywhere
+            self._recount()
+            raise
         return waiting + 1
 
     def take(self, least: int = 0, least_bytes: int = 0) -> Batch:
@@ -96,26 +103,53 @@ class BoundedBuffer:
             if blocks and (count > most or size > most_bytes):
                 break
             blocks.append(self._packed.popleft())
-        return Batch(blocks)
+        batch = Batch(blocks)
+        self._out_count += batch.count
+        self._out_bytes += batch.byte_size
+        return batch
 
     def put_back(self, batch: Batch) -> None:
         """Let a batch that failed have its place at the front again."""
         self._packed.extendleft(reversed(batch.blocks))
+        self._out_count -= batch.count
+        self._out_bytes -= batch.byte_size
 
     def settle(self, batch: Batch) -> None:
         """Let go of a batch that was taken."""
         self.settled += batch.count
-        self.byte_size -= batch.byte_size
+        self._out_count -= batch.count
+        size = batch.byte_size
+        self.byte_size -= size
+        self._out_bytes -= size
 
     def _pack(self) -> None:
-        todo = [pack(self._loose)]
-        self.byte_size += len(todo[0].data) - self._loose_characters
-        self._loose, self._loose_characters = [], 0
+        loose: list[str] = []
+        blocks: list[Block] = []
+        try:
+            # Taken away first: a finalizer that runs while this packs may offer.
+            loose, self._loose = self._loose, []
+            characters, self._loose_characters = self._loose_characters, 0
+            blocks = self._blocks_of(loose)
+            self._packed.extend(blocks)
+            self.byte_size += sum(len(block.data) for block in blocks) - characters
+        except BaseException:
+            is_packed = bool(blocks and self._packed and self._packed[-1] is blocks[-1])
+            if not is_packed and self._loose is not loose:
+                self._loose[:0] = loose
+            self._recount()
+            raise
+
+    def _blocks_of(self, data: list[str]) -> list[Block]:
+        block = pack(data)
         # Characters are up to four bytes; a block that is a batch by itself must be no larger.
-        while todo:
-            block = todo.pop()
-            if len(block) > 1 and len(block.data) > self.batch_bytes:
-                first, second = block.split()
-                todo += [second, first]
-            else:
-                self._packed.append(block)
+        if len(block) > self.batch_size or len(block.data) > self.batch_bytes:
+            return list(block.parts(self.batch_size, self.batch_bytes))
+        return [block]
+
+    def _recount(self) -> None:
+        """Put right what an interruption left half done."""
+        self._loose_characters = sum(map(len, self._loose))
+        waiting = self._out_count + len(self._loose) + sum(map(len, self._packed))
+        self.accepted = self.settled + waiting
+        packed_bytes = sum(len(block.data) for block in self._packed)
+        self.byte_size = self._out_bytes + packed_bytes + self._loose_characters

@@ -10,7 +10,6 @@ Loss: a full buffer drops the newest span and counts it, as does a client that r
 
 from __future__ import annotations
 
-import atexit
 import itertools
 import logging
 import random
@@ -26,6 +25,7 @@ from wf_instrument.backends.wavefront.version_value import get_sem_ver_value
 from wf_instrument.errors import QueueFullError
 from wf_instrument.forking import reset_after_fork
 from wf_instrument.guard import RateLimitedLog, caught
+from wf_instrument.process_exit import at_exit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -213,4 +213,4 @@ def _flush_at_exit() -> None:
         reporter.flush()
 
 
-atexit.register(_flush_at_exit)
+at_exit(_flush_at_exit)

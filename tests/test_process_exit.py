@@ -1,0 +1,77 @@
+"""The end of processes: what was recorded last is delivered, in children of multiprocessing too."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from loopback import LoopbackReceiver
+
+CHILDREN = """
+import multiprocessing, os, sys
+from wf_instrument.backends.wavefront import WavefrontClient
+
+client = WavefrontClient(os.environ["RECEIVER"], flush_interval_seconds=3600)
+
+def work(name):
+    own = client if name == "inherited" else WavefrontClient(
+        os.environ["RECEIVER"], flush_interval_seconds=3600)
+    own.send_metric(name, 1, None, "s", None)
+    if name == "failing":
+        sys.stderr = open(os.devnull, "w")
+        raise ValueError(name)
+
+if __name__ == "__main__":
+    context = multiprocessing.get_context(sys.argv[1])
+    children = [
+        context.Process(target=work, args=(name,)) for name in ("inherited", "own", "failing")
+    ]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+"""
+
+TELEMETRY = """
+import multiprocessing, os, sys, wf_instrument
+
+def work():
+    with wf_instrument.span("in a child"):
+        pass
+
+if __name__ == "__main__":
+    wf_instrument.get_tracer()
+    child = multiprocessing.get_context("fork").Process(target=work)
+    child.start()
+    child.join()
+"""
+
+
+def run(tmp_path: object, program: str, *arguments: str, **variables: str) -> None:
+    path = os.path.join(str(tmp_path), "program.py")  # noqa: PTH118 - given to a command
+    with open(path, "w", encoding="utf-8") as file:  # noqa: PTH123
+        file.write(program)
+    subprocess.run(
+        [sys.executable, path, *arguments], env={**os.environ, **variables}, check=True, timeout=60
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_what_a_child_of_multiprocessing_queued_last_is_delivered(
+    tmp_path: object, method: str
+) -> None:
+    with LoopbackReceiver() as receiver:
+        run(tmp_path, CHILDREN, method, RECEIVER=receiver.url)
+        names = sorted(line.split()[0].strip('"') for line in receiver.lines())
+    assert names == ["failing", "inherited", "own"]
+
+
+@pytest.mark.slow
+def test_what_a_child_of_multiprocessing_recorded_last_is_reported(tmp_path: object) -> None:
+    with LoopbackReceiver() as receiver:
+        run(tmp_path, TELEMETRY, WF_REPORTER=receiver.url.replace("http", "wavefront"))
+        assert [line for line in receiver.lines("f=trace") if line.startswith('"in a child"')]

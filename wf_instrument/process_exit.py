@@ -1,0 +1,65 @@
+"""What is done when a process ends, also when `multiprocessing` started it.
+
+Its children skip `atexit`, but run the finalizers of `multiprocessing`; those of the parent are
+forgotten in the child, so that each child makes its own.
+
+Threads: any.
+Locks: none, so nothing to reset in a forked child.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import sys
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["at_exit"]
+
+#: After the application's own finalizers, which may still report.
+_PRIORITY: Final = -100
+
+_callbacks: list[Callable[[], object]] = []
+_is_told = False
+
+
+def at_exit(callback: Callable[[], object]) -> None:
+    """Call a function of a module when the process ends, the last one given first."""
+    atexit.register(callback)
+    _callbacks.append(callback)
+    _tell_multiprocessing()
+
+
+def _tell_multiprocessing() -> None:
+    """Have every child see to its end, and this process if it is one; once it is loaded."""
+    global _is_told
+    # Not imported: a program that does not use it need not load it.
+    process = sys.modules.get("multiprocessing.process")
+    util = sys.modules.get("multiprocessing.util")
+    if _is_told or process is None or util is None:
+        return
+    # The application's way to start processes may be another one than it was written for.
+    with contextlib.suppress(Exception):
+        util.register_after_fork(_run, _see_to_the_end)
+        _is_told = True
+        if process.parent_process() is not None:  # loaded when the child had begun
+            _see_to_the_end(_run)
+
+
+def _see_to_the_end(run: Callable[[], None]) -> None:
+    sys.modules["multiprocessing.util"].Finalize(None, run, exitpriority=_PRIORITY)
+
+
+def _run() -> None:
+    for callback in reversed(_callbacks):
+        with contextlib.suppress(Exception):
+            callback()
+
+
+# Windows has no fork; its children end through `atexit`.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_tell_multiprocessing)
