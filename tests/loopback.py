@@ -25,11 +25,12 @@ CERTIFICATE: Final = Path(__file__).parent / "data" / "loopback.pem"
 
 @dataclass(frozen=True)
 class Received:
-    """One request: its target, headers (names in lower case) and uncompressed body."""
+    """One request: its target, headers (names in lower case), uncompressed body, and from where."""
 
     target: str
     headers: dict[str, str]
     body: str
+    peer: tuple[str, int] = ("", 0)
 
     @property
     def lines(self) -> list[str]:
@@ -114,7 +115,8 @@ class LoopbackReceiver:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 if headers.get("content-encoding") == "gzip":
                     data = gzip.decompress(data)
-                one = Received(self.path, headers, data.decode())
+                text = data.decode("utf-8", "replace")
+                one = Received(self.path, headers, text, self.client_address)
                 answer = receiver.answer(one)
                 with receiver._changed:
                     (receiver.received if 200 <= answer.status < 300 else receiver.refused).append(

@@ -133,6 +133,54 @@ def test_a_body_that_never_ends_holds_nobody_up() -> None:
         thread.join()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("begin", [b"", b"HTTP/1.1 200 OK\r\nX: "], ids=["status", "header"])
+def test_an_answer_that_comes_byte_by_byte_is_not_waited_for_beyond_the_time_out(
+    begin: bytes,
+) -> None:
+    is_over = threading.Event()
+
+    def drip(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(begin)
+            for _ in range(200):
+                is_over.wait(0.02)
+                try:
+                    connection.sendall(b"H")
+                except OSError:
+                    return
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=drip, args=(server,))
+        thread.start()
+        began = time.monotonic()
+        transport = HttpTransport(f"http://127.0.0.1:{server.getsockname()[1]}")
+        assert "no answer in time" in failure(transport, 0.2)
+        assert time.monotonic() - began < 2
+        is_over.set()
+        thread.join()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_has_its_own_connection_whatever_the_environment_says_by_then(
+    receiver: LoopbackReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transport = HttpTransport(receiver.url)
+    assert post(transport) == 200
+    monkeypatch.setenv("http_proxy", "socks5://nowhere")
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            code = 0 if post(transport) == 200 else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert len({one.peer for one in receiver.received}) == 2
+
+
 def test_the_environments_proxy_is_gone_through_with_its_credentials(
     receiver: LoopbackReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,6 +73,32 @@ def test_a_token_travels_to_loopback_and_https_alone(receiver: LoopbackReceiver)
         HttpTransport("http://127.evil.example", SECRET)
 
 
+class CountingDown:
+    """Tokens, and how much time there was for each."""
+
+    def __init__(self) -> None:
+        self.timeouts: list[float | None] = []
+
+    def token(self, timeout_s: float | None) -> str:
+        self.timeouts.append(timeout_s)
+        return f"t{len(self.timeouts)}"
+
+    def refused(self, token: str) -> None:
+        """Have another one."""
+
+
+def test_one_time_out_is_for_all_that_a_post_takes(receiver: LoopbackReceiver) -> None:
+    receiver.answer = lambda one: Answer(
+        200 if one.headers["authorization"] == "Bearer t2" else 401
+    )
+    tokens = CountingDown()
+    assert HttpTransport(receiver.url, tokens).post("/report", [b"x"], {}, 5) == 200
+    first, second = tokens.timeouts
+    assert first is not None
+    assert second is not None
+    assert 0 < second < first <= 5
+
+
 def test_the_token_is_in_no_error_and_no_log(
     receiver: LoopbackReceiver, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 from wf_instrument.errors import ConfigError
+from wf_instrument.sender.timed_response import timed_pool_classes
 
 if TYPE_CHECKING:
     import ssl
 
     import urllib3
 
-__all__ = ["describe_failure", "make_pool", "tls_context"]
+__all__ = ["describe_failure", "make_pool", "proxy_for", "tls_context"]
 
 #: One for the worker, one for data that are sent at once.
 _MAX_CONNECTIONS: Final = 2
@@ -52,18 +53,27 @@ def tls_context(ca_file: str | None) -> ssl.SSLContext | None:
         ) from exc
 
 
-def make_pool(scheme: str, host: str, context: ssl.SSLContext | None) -> urllib3.PoolManager:
-    """Return the pool for one host.
+def make_pool(proxy: str | None, context: ssl.SSLContext | None) -> urllib3.PoolManager:
+    """Return a pool for one host.
 
-    Raises:
-        ConfigError: The environment names a proxy that cannot be used.
+    Args:
+        proxy: From `proxy_for`.
+        context: From `tls_context`.
     """
     # Imported when the first sender is made: formatting lines alone needs no HTTP.
     import urllib3
 
-    proxy = _proxy(scheme, host)
     if proxy is None:
-        return urllib3.PoolManager(maxsize=_MAX_CONNECTIONS, retries=False, ssl_context=context)
+        pool = urllib3.PoolManager(maxsize=_MAX_CONNECTIONS, retries=False, ssl_context=context)
+    else:
+        pool = _proxy_pool(proxy, context)
+    pool.pool_classes_by_scheme = timed_pool_classes()  # type: ignore[assignment]  # a mapping
+    return pool
+
+
+def _proxy_pool(proxy: str, context: ssl.SSLContext | None) -> urllib3.PoolManager:
+    import urllib3
+
     parts = urlsplit(proxy)
     headers = None
     if parts.username is not None:
@@ -78,7 +88,12 @@ def make_pool(scheme: str, host: str, context: ssl.SSLContext | None) -> urllib3
     )
 
 
-def _proxy(scheme: str, host: str) -> str | None:
+def proxy_for(scheme: str, host: str) -> str | None:
+    """Return the URL of the proxy on the way to a host, None when there is none.
+
+    Raises:
+        ConfigError: The environment names a proxy that cannot be used.
+    """
     if not any(name.lower().endswith("_proxy") for name in os.environ):
         return None  # and the module below need not be loaded
     from urllib import request

@@ -46,15 +46,18 @@ def reasonable_pause_s(retry_after_s: float | None) -> float:
 
 
 class Backoff:
-    """Pauses that double, with jitter, up to a minute."""
+    """Pauses that double, with jitter, up to a minute, or what is given."""
 
-    def __init__(self, first_pause_s: float = FIRST_PAUSE_S) -> None:
+    def __init__(
+        self, first_pause_s: float = FIRST_PAUSE_S, longest_pause_s: float = _LONGEST_PAUSE_S
+    ) -> None:
         self._first_pause_s = first_pause_s
+        self._longest_pause_s = longest_pause_s
         self._pause_s = 0.0
 
     def next_pause_s(self, retry_after_s: float | None) -> float:
         """Return how long to wait before the next try; the receiver's own word is a minimum."""
-        self._pause_s = min(max(self._pause_s * 2, self._first_pause_s), _LONGEST_PAUSE_S)
+        self._pause_s = min(max(self._pause_s * 2, self._first_pause_s), self._longest_pause_s)
         pause_s = self._pause_s * random.uniform(0.75, 1.25)
         return max(pause_s, reasonable_pause_s(retry_after_s))
 

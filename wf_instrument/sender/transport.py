@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from wf_instrument.errors import ConfigError, SendError
 from wf_instrument.forking import reset_after_fork
-from wf_instrument.sender.http_pool import describe_failure, make_pool, tls_context
+from wf_instrument.sender.http_pool import describe_failure, make_pool, proxy_for, tls_context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -116,9 +116,10 @@ class HttpTransport:
                 "allow_insecure if the way there is safe"
             )
         self.server = server.rstrip("/")
-        self._scheme = "https" if self.is_encrypted else "http"
         self._token = token
         self._context = tls_context(ca_file) if self.is_encrypted else None
+        # Read once: a forked child must not fail over what the environment says by then.
+        self._proxy = proxy_for("https" if self.is_encrypted else "http", self.host)
         self._reset()
         reset_after_fork(self._reset)
 
@@ -126,7 +127,7 @@ class HttpTransport:
         return f"HttpTransport({self.server!r})"
 
     def _reset(self) -> None:
-        self._pool = make_pool(self._scheme, self.host, self._context)
+        self._pool = make_pool(self._proxy, self._context)
 
     def post(
         self,
@@ -143,7 +144,7 @@ class HttpTransport:
             path: Path and query, after the server.
             pieces: The content, in as many parts as it comes in.
             headers: Besides those of the transport.
-            timeout_s: Cuts the usual time-outs short.
+            timeout_s: Cuts the usual time-outs short; for all of it, asking for a token included.
             compress: Whether the body goes gzipped.
 
         Raises:
@@ -168,10 +169,15 @@ class HttpTransport:
     ) -> tuple[int, float | None]:
         if self._token is None:
             return self._post_once(path, body, headers, timeout_s)
+        begun_s = time.monotonic()
+
+        def rest_s() -> float | None:
+            return None if timeout_s is None else max(timeout_s + begun_s - time.monotonic(), 0.0)
+
         for _ in range(2):
-            token = self._token.token(timeout_s)
+            token = self._token.token(rest_s())
             authorized = {**headers, "Authorization": f"Bearer {token}"}
-            status, retry_after_s = self._post_once(path, body, authorized, timeout_s)
+            status, retry_after_s = self._post_once(path, body, authorized, rest_s())
             if status != _UNAUTHORIZED:
                 break
             self._token.refused(token)

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import threading
+import time
 from itertools import count
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
@@ -113,6 +114,37 @@ def test_many_threads_ask_once(console: LoopbackReceiver) -> None:
         thread.join()
     assert tokens == ["token-1"] * 10
     assert len(console.received) == 1
+
+
+@pytest.mark.slow
+def test_who_waits_for_another_threads_token_waits_no_longer_than_its_own_time(
+    console: LoopbackReceiver,
+) -> None:
+    is_asked, go_on = threading.Event(), threading.Event()
+    statuses = iter([500])
+
+    def answer(_: Received) -> Answer:
+        is_asked.set()
+        status = next(statuses, None)
+        go_on.wait(0.8 if status else 20)
+        return Answer(status or 200)
+
+    console.answer = answer
+    source = CspTokenSource(CspApiToken(SECRET), console.url)
+
+    def fail() -> None:
+        with pytest.raises(SendError):
+            source.token()
+
+    first = threading.Thread(target=fail)
+    first.start()
+    assert is_asked.wait(10)
+    began = time.monotonic()
+    with pytest.raises(SendError):
+        source.token(1)
+    assert time.monotonic() - began < 1.5
+    go_on.set()
+    first.join()
 
 
 def test_a_good_token_is_used_on_while_the_service_that_renews_it_is_down(

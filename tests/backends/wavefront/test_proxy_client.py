@@ -6,6 +6,7 @@ import os
 import queue
 import socket
 import threading
+import time
 import warnings
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -123,6 +124,55 @@ def test_bad_input_is_refused(receiver: LineReceiver) -> None:
     client.close()
 
 
+def until_sent(client: WavefrontProxyClient) -> int:
+    """Send until the pause after a failure is over; return the failures until then."""
+    pause = threading.Event()
+    while True:
+        failures = client.get_failure_count()
+        client.send_metric("m", 1, 5, "s", None)
+        if client.get_failure_count() == failures:
+            return failures
+        pause.wait(0.01)
+
+
+def test_after_a_connection_failed_lines_are_refused_without_trying_each_time() -> None:
+    with LineReceiver() as receiver:
+        port = receiver.port
+    handler = ProxyConnectionHandler("127.0.0.1", port, None)
+    with pytest.raises(SendError, match="refused"):
+        handler.send_data("a\n")
+    with pytest.raises(SendError, match=r"no new try for another 0\.\d s"):
+        handler.send_data("b\n")
+    with LineReceiver(port) as receiver:
+        handler.connect()  # who asks for it need not wait
+        handler.send_data("c\n")
+        assert receiver.wait_for_lines(1) == ["c\n"]
+        handler.close()
+
+
+@pytest.mark.slow
+def test_a_proxy_that_swallows_connections_takes_a_fifth_of_the_callers_time() -> None:
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        address = deaf.getsockname()
+        fillers = [socket.socket() for _ in range(3)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(address)
+        handler = ProxyConnectionHandler(*address, None, timeout=0.2)
+        pause, waited_s, began = threading.Event(), 0.0, time.monotonic()
+        while time.monotonic() - began < 1.5:
+            tried = time.monotonic()
+            with pytest.raises(SendError):
+                handler.send_data("a\n")
+            waited_s += time.monotonic() - tried
+            pause.wait(0.01)
+        for filler in fillers:
+            filler.close()
+    assert waited_s < 0.6
+
+
 def test_a_proxy_that_is_away_fails_no_application_and_every_datum_counts() -> None:
     with LineReceiver() as receiver:
         port = receiver.port
@@ -132,9 +182,9 @@ def test_a_proxy_that_is_away_fails_no_application_and_every_datum_counts() -> N
         client.send_metric_now(["lost"])
     assert client.get_failure_count() == 2
     with LineReceiver(port) as receiver:
-        client.send_metric("m", 1, 5, "s", None)
+        failures = until_sent(client)
         assert receiver.wait_for_lines(1) == ['"m" 1.0 5 source="s"\n']
-        assert client.get_failure_count() == 2
+        assert client.get_failure_count() == failures
         client.close()
         client.send_metric("after", 1, 5, "s", None)
         with pytest.raises(SendError, match="closed"):

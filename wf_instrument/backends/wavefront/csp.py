@@ -194,10 +194,11 @@ class CspTokenSource:
         if token is not None and self._clock() < self._renew_at_s:
             return token
         limit_s = REQUEST_TIMEOUT_S if timeout_s is None else max(timeout_s, 0.01)
+        deadline = time.monotonic() + limit_s
         if not self._lock.acquire(timeout=limit_s):
             raise SendError(f"no token from {self.base_url}: another thread still waits for one")
         try:
-            return self._renewed(limit_s)
+            return self._renewed(max(deadline - time.monotonic(), 0.0))
         finally:
             self._lock.release()
 

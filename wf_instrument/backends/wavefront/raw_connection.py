@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from wf_instrument.errors import SendError
 from wf_instrument.forking import reset_after_fork
+from wf_instrument.sender.retry import Backoff
 
 if TYPE_CHECKING:
     from wf_instrument.backends.wavefront.sdk_metrics import WavefrontSdkMetricsRegistry
@@ -25,6 +27,13 @@ if TYPE_CHECKING:
 __all__ = ["ConnectionHandler", "ProxyConnectionHandler"]
 
 _TIMEOUT_S: Final = 10.0
+#: After a connection that failed, lines are refused at once for a while: each is lost anyway, and
+#: its caller should not wait for every one.
+_FIRST_PAUSE_S: Final = 0.1
+_LONGEST_PAUSE_S: Final = 5.0
+#: A pause lasts at least so many times as long as the try that failed, for a proxy that swallows
+#: connections to take a fifth of the callers' time at most.
+_PAUSE_FACTOR: Final = 4
 
 
 class ConnectionHandler(ABC):
@@ -82,6 +91,8 @@ class ProxyConnectionHandler(ConnectionHandler):
             }
         )
         self._socket: socket.socket | None = None
+        self._backoff = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
+        self._not_before_s = 0.0
         self._lock = threading.Lock()
         reset_after_fork(self._in_child)
 
@@ -94,7 +105,7 @@ class ProxyConnectionHandler(ConnectionHandler):
         return self._socket is not None
 
     def connect(self) -> None:
-        """Open the connection unless it is open.
+        """Open the connection unless it is open, whether or not the last try just failed.
 
         Raises:
             SendError: The proxy did not accept it.
@@ -115,7 +126,8 @@ class ProxyConnectionHandler(ConnectionHandler):
             reconnect: Whether to try once more over a new connection when this one fails.
 
         Raises:
-            SendError: The proxy could not be reached, or hung up; counted as a failure.
+            SendError: The proxy could not be reached, hung up, or did not let us connect a moment
+                ago; counted as a failure.
         """
         data = line_data.encode("utf-8", "replace")
         with self._lock:
@@ -134,6 +146,9 @@ class ProxyConnectionHandler(ConnectionHandler):
             if not reconnect:
                 raise self._error("write to", "the proxy hung up")
         is_fresh = self._socket is None
+        rest_s = self._not_before_s - time.monotonic()
+        if is_fresh and rest_s > 0:
+            raise self._error("connect to", f"no new try for another {rest_s:.1f} s")
         try:
             self._connect().sendall(data)
         except OSError as exc:
@@ -146,11 +161,17 @@ class ProxyConnectionHandler(ConnectionHandler):
     def _connect(self) -> socket.socket:
         """Caller holds `_lock`."""
         if self._socket is None:
+            begun_s = time.monotonic()
             try:
                 self._socket = socket.create_connection(self._address, self._timeout_s)
             except OSError as exc:
+                now_s = time.monotonic()
+                pause_s = max(self._backoff.next_pause_s(None), _PAUSE_FACTOR * (now_s - begun_s))
+                self._not_before_s = now_s + pause_s
                 self._count("connect.errors")
                 raise self._error("connect to", exc) from exc
+            self._backoff.reset()
+            self._not_before_s = 0.0
             self._count("connect.success")
         return self._socket
 
