@@ -36,15 +36,23 @@ if __name__ == "__main__":
 """
 
 TELEMETRY = """
-import multiprocessing, os, sys, wf_instrument
+import multiprocessing, sys
+import flask, wf_instrument
+from wf_instrument.metrics import delta_counter
 
-def work():
-    with wf_instrument.span("in a child"):
-        pass
+app = wf_instrument.instrument(flask.Flask("shop"))
+
+@app.get("/orders")
+def orders():
+    return "none"
+
+def work(serves):
+    if serves:
+        app.test_client().get("/orders").close()
 
 if __name__ == "__main__":
-    wf_instrument.get_tracer()
-    child = multiprocessing.get_context("fork").Process(target=work)
+    delta_counter(wf_instrument.get_registry(), "sold").inc(5)
+    child = multiprocessing.get_context("fork").Process(target=work, args=(sys.argv[1] == "yes",))
     child.start()
     child.join()
 """
@@ -71,7 +79,14 @@ def test_what_a_child_of_multiprocessing_queued_last_is_delivered(
 
 
 @pytest.mark.slow
-def test_what_a_child_of_multiprocessing_recorded_last_is_reported(tmp_path: object) -> None:
+def test_what_a_child_of_multiprocessing_served_last_is_reported(tmp_path: object) -> None:
     with LoopbackReceiver() as receiver:
-        run(tmp_path, TELEMETRY, WF_REPORTER=receiver.url.replace("http", "wavefront"))
-        assert [line for line in receiver.lines("f=trace") if line.startswith('"in a child"')]
+        run(tmp_path, TELEMETRY, "yes", WF_REPORTER=receiver.url.replace("http", "wavefront"))
+        assert any("orders" in line for line in receiver.lines("f=trace"))
+
+
+@pytest.mark.slow
+def test_a_child_of_multiprocessing_that_served_nothing_reports_nothing(tmp_path: object) -> None:
+    with LoopbackReceiver() as receiver:
+        run(tmp_path, TELEMETRY, "no", WF_REPORTER=receiver.url.replace("http", "wavefront"))
+        assert sum("sold" in line for line in receiver.lines()) == 1  # its parent's

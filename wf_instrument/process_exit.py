@@ -27,10 +27,17 @@ _callbacks: list[Callable[[], object]] = []
 _is_told = False
 
 
-def at_exit(callback: Callable[[], object]) -> None:
-    """Call a function of a module when the process ends, the last one given first."""
+def at_exit(
+    callback: Callable[[], object], *, in_child: Callable[[], object] | None = None
+) -> None:
+    """Call a function of a module when the process ends, the last one given first.
+
+    Args:
+        callback: What to call.
+        in_child: What to call instead in a child of `multiprocessing` that skips `atexit`.
+    """
     atexit.register(callback)
-    _callbacks.append(callback)
+    _callbacks.append(in_child or callback)
     _tell_multiprocessing()
 
 

@@ -362,4 +362,11 @@ def shutdown(timeout_s: float | None = None) -> None:
     _all.clear()
 
 
-at_exit(shutdown)
+def _shutdown_in_child() -> None:
+    # Where nothing was served nothing is left, but for the parent's counts that were inherited.
+    for telemetry in list(_all):
+        if telemetry.pipeline.is_running:
+            telemetry.shutdown()
+
+
+at_exit(shutdown, in_child=_shutdown_in_child)

@@ -253,11 +253,16 @@ class Spool:
                 continue
             try:
                 with os.fdopen(descriptor, "rb", closefd=False) as file:
-                    return ClaimedBatch(self, path, descriptor, read_batch(file))
+                    claimed = ClaimedBatch(self, path, descriptor, read_batch(file))
             except SpoolError:
                 self._set_aside(path)
             except OSError:
                 pass
+            except BaseException:
+                self.let_go(descriptor)
+                raise
+            else:
+                return claimed
             self.let_go(descriptor)
         return None
 
@@ -267,10 +272,11 @@ class Spool:
         for is_listed in (False, True):
             if is_listed:
                 self._ahead.extend(self._files())
-            while self._ahead:
-                path = self._ahead.popleft()
-                if path not in self._passed_over:
-                    yield path
+            with suppress(IndexError):  # the last one; or another thread took it
+                while True:
+                    path = self._ahead.popleft()
+                    if path not in self._passed_over:
+                        yield path
 
     @property
     def is_empty(self) -> bool:
