@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -181,3 +183,38 @@ def test_a_flush_sees_what_is_spooled_while_it_looks(tmp_path: Path, look: str) 
     assert not sender.flush(2)
     assert sender.counts["points"].spooled >= 1
     sender.close(0)
+
+
+WRITER = """
+import os, sys
+from pathlib import Path
+from wf_instrument.sender import Batch, Spool
+spool = Spool(Path(sys.argv[1]), "receiver", "points", 40_000)
+sys.stdin.readline()
+lost = [spool.add(Batch.of([os.urandom(500).hex() + "\\n"] * 3)) for _ in range(60)]
+print(sum(lost))
+"""
+
+
+@pytest.mark.slow
+def test_processes_that_write_at_once_keep_the_bound_and_count_each_datum_once(
+    tmp_path: Path,
+) -> None:
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(tmp_path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        for _ in range(4)
+    ]
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.write(b"\n")
+        writer.stdin.flush()
+    lost = [int(writer.communicate(timeout=60)[0]) for writer in writers]
+    spool = Spool(tmp_path, "receiver", "points", 40_000)
+    status = spool.status()
+    assert status.data + sum(lost) == 4 * 60 * 3
+    # A 64th for each, and the file each had just written when another one made room.
+    assert 30_000 < status.byte_size < 40_000 * (1 + 4 / 64) + 4 * 2000
