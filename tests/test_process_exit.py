@@ -40,7 +40,8 @@ import multiprocessing, sys
 import flask, wf_instrument
 from wf_instrument.metrics import delta_counter
 
-app = wf_instrument.instrument(flask.Flask("shop"))
+app = flask.Flask("shop")
+wf_instrument.instrument(app)
 
 @app.get("/orders")
 def orders():
