@@ -94,10 +94,7 @@ class Delivery:
                 on_settled(part, True, faults.rest(todo))
                 continue
             on_error(error)
-            if isinstance(error, _FaultError):
-                remedy = Remedy.SPLIT if len(part) > 1 else None
-            else:
-                remedy = remedy_for(error, len(part))
+            remedy = _remedy(error, len(part))
             if remedy is Remedy.RETRY:
                 return Undelivered(faults.rest([*todo, part]), error)
             if remedy is Remedy.SPLIT:
@@ -219,6 +216,13 @@ class _Faults:
                 on_settled(one, False, self.rest(todo))
         rest = self.rest(todo)
         return Undelivered(rest, self._error, is_fault=True) if rest.count else None
+
+
+def _remedy(error: SendError, batch_size: int) -> Remedy | None:
+    """Return what may help; None for a datum that a mistake keeps from being posted."""
+    if isinstance(error, _FaultError):
+        return Remedy.SPLIT if batch_size > 1 else None
+    return remedy_for(error, batch_size)
 
 
 def _joined(stack: list[Batch]) -> Batch:
