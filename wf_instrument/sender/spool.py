@@ -57,6 +57,8 @@ _WRITE_TRIES: Final = 5
 #: other processes add is not in the running total.
 _LIST_AGAIN_SHARE: Final = 1 / 64
 _LIST_AGAIN_S: Final = 60.0
+#: How often who makes room looks at most, while others may fill it again.
+_ROUNDS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,9 +334,15 @@ class Spool:
             if is_known and self._total_bytes <= self._max_bytes:
                 return 0
         with self._locked.alone_in(self.path) as is_alone:
-            # Two at once would each delete what is too much. Who comes second finds it too full
-            # again with its next file.
-            return self._delete_oldest(newest) if is_alone else 0
+            # Two at once would each delete what is too much. Who comes second leaves it to the
+            # first, which looks again for that; what it misses is found with the next file.
+            lost = 0
+            for _ in range(_ROUNDS if is_alone else 0):
+                count = self._delete_oldest(newest)
+                lost += count
+                if not count:
+                    break
+            return lost
 
     def _delete_oldest(self, newest: Path) -> int:
         files = [(path, _size(path)) for path in self._files()]
