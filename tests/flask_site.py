@@ -123,7 +123,8 @@ def fetch(
         )
         response = connection.getresponse()
         data = response.read()
-        return response.status, [h for h in response.getheaders() if h[0] != "Date"], data
+        headers = [pair for pair in response.getheaders() if pair[0].lower() != "date"]
+        return response.status, headers, data
     finally:
         connection.close()
 

@@ -18,6 +18,7 @@ PUBLIC = {
         "TelemetryMiddleware", "instrument_app", "uninstrument_app",
     ],
     "wf_instrument.integrations.flask": ["FlaskTracing", "instrument_app", "uninstrument_app"],
+    "wf_instrument.integrations.logging": ["TraceIdFilter", "install", "uninstall"],
     "wf_instrument.integrations.starlette": [
         "TelemetryMiddleware", "instrument_app", "uninstrument_app",
     ],

@@ -9,6 +9,7 @@ from time import time_ns as _wall_ns
 from typing import TYPE_CHECKING, Final
 
 from wf_instrument.guard import caught
+from wf_instrument.web.failed_in import mark_error
 from wf_instrument.web.series import ABSENT
 
 if TYPE_CHECKING:
@@ -88,6 +89,8 @@ class RequestRecord:
             # By name: before Python 3.11 asyncio had a class of its own.
             is_timeout = type(error).__name__ == "TimeoutError" and outcome == "server_error"
             self.outcome = "timeout" if is_timeout else outcome
+            if self.span is not None:
+                mark_error(error, self.span)
 
     def finish(self) -> None:
         """Record the request; harmless when called again. Never raises."""
