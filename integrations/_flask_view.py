@@ -62,9 +62,9 @@ class ViewRequest(RequestRecord):
         """Make the server span; the caller makes it the active one."""
         tracer = self.recorder.tracer
         if tracer is not None:
-            parent = None
-            if self.recorder.settings.trust_incoming:
-                parent = context_from_environ(tracer, self._request.environ)
+            environ = self._request.environ
+            peer = environ.get("REMOTE_ADDR")
+            parent = self.recorder.trust.parent(tracer, context_from_environ, environ, peer)
             self.span = tracer.start_request_span(self.method, parent, self.started_ns, self)
 
     def view_raised(self, error: BaseException, app: flask.Flask) -> None:

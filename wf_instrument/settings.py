@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from wf_instrument.errors import ConfigError
 from wf_instrument.identity import ApplicationTags, Identity, default_source
+from wf_instrument.trust import trust_rule
 
 __all__ = ["DEFAULT_REPORTER", "SettingRow", "Settings", "load_settings", "setting_rows"]
 
@@ -36,6 +37,7 @@ def _row(
     minimum: float = -math.inf,
     maximum: float = math.inf,
     is_secret: bool = False,
+    kind: str = "",
 ) -> Any:
     meta = {
         "variable": variable,
@@ -44,6 +46,7 @@ def _row(
         "minimum": minimum,
         "maximum": maximum,
         "is_secret": is_secret,
+        "kind": kind,
     }
     return field(default=default, metadata=meta, repr=not is_secret)
 
@@ -89,8 +92,18 @@ class Settings:
     sample_rate: float = _row(
         1.0, "WF_SAMPLE_RATE", "Share of new traces whose spans are kept.", minimum=0, maximum=1
     )
-    trust_incoming: bool = _row(
-        True, "WF_TRUST_INCOMING", "Continue the traces that callers send in their headers."
+    trust_incoming: str = _row(
+        "always",
+        "WF_TRUST_INCOMING",
+        "Whose traces are continued: `always`, `sampled-only`, `never`, or networks of peers.",
+        kind="trust",
+    )
+    max_forced_spans_per_second: int = _row(
+        100,
+        "WF_MAX_FORCED_SPANS",
+        "Spans a second that callers can have kept in spite of `sample_rate`.",
+        minimum=0,
+        maximum=100_000,
     )
     extract: tuple[str, ...] = _row(
         ("w3c", "wavefront", "jaeger", "b3"),
@@ -241,7 +254,7 @@ def setting_rows() -> list[SettingRow]:
         SettingRow(
             name=item.name,
             variable=item.metadata["variable"],
-            type_name=str(item.type),
+            type_name=item.metadata["kind"] or str(item.type),
             default=item.default,
             unit=item.metadata["unit"],
             minimum=item.metadata["minimum"],
@@ -416,6 +429,7 @@ def _to_pair(item: object) -> tuple[str, str]:
 _CONVERTERS: Final[Mapping[str, Callable[[object], object]]] = {
     "bool": _to_bool,
     "str": _to_str,
+    "trust": trust_rule,
     "int": _to_int,
     "float": _to_float,
     "tuple[str, ...]": _to_strings(None),
@@ -424,6 +438,7 @@ _CONVERTERS: Final[Mapping[str, Callable[[object], object]]] = {
 _TYPE_WORDS: Final[Mapping[str, str]] = {
     "bool": "true or false",
     "str": "a string",
+    "trust": "'always', 'sampled-only', 'never' or networks like '10.0.0.0/8'",
     "int": "a whole number",
     "float": "a number",
     "tuple[str, ...]": "strings",

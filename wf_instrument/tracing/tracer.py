@@ -129,6 +129,11 @@ class WavefrontTracer(opentracing.Tracer):  # type: ignore[misc]  # opentracing 
         self.discarded = next(self._discards)
 
     @property
+    def is_sampling(self) -> bool:
+        """Whether it may drop spans."""
+        return bool(self._early or self._late)
+
+    @property
     def active_span(self) -> WavefrontSpan | None:
         """The current span."""
         return ACTIVE.get()

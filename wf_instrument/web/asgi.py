@@ -22,6 +22,8 @@ from wf_instrument.web.series import ABSENT
 from wf_instrument.web.steps import as_coroutine, stepped
 
 if TYPE_CHECKING:
+    from wf_instrument.tracing.span_context import WavefrontSpanContext
+    from wf_instrument.tracing.tracer import WavefrontTracer
     from wf_instrument.web.recorder import Recorder
     from wf_instrument.web.series import RouteHandle
 
@@ -166,11 +168,11 @@ class AsgiRequest(RequestRecord):
             tracer = recorder.tracer
             if tracer is not None and driver.traces_all:
                 parent = None
-                if (
-                    not tracer.registry.header_names.isdisjoint(names)
-                    and recorder.settings.trust_incoming
-                ):
-                    parent = tracer.extract_headers(headers)
+                if not tracer.registry.header_names.isdisjoint(names):
+                    peer = scope.get("client")
+                    parent = recorder.trust.parent(
+                        tracer, _extracted, headers, peer[0] if peer else None
+                    )
                 self.span = tracer.start_request_span(method, parent, started_ns, self)
         except Exception as error:  # noqa: BLE001 - the border to the application
             caught("asgi.begin", error)
@@ -335,6 +337,10 @@ class AsgiRequest(RequestRecord):
         root = "" if path.startswith(root) else root
         query = "".join(self._asked[3:])
         return f"{self._scheme}://{host}{root}{path}{query}"
+
+
+def _extracted(tracer: WavefrontTracer, headers: Any) -> WavefrontSpanContext | None:
+    return tracer.extract_headers(headers)
 
 
 def _content_length(headers: Any) -> int:

@@ -26,6 +26,7 @@ from wf_instrument.reporting.snapshot import (
     SnapshotDraft,
     UnmatchedPath,
 )
+from wf_instrument.web.incoming import IncomingTrust
 from wf_instrument.web.series import Cell, RouteHandle
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ class Recorder:
         route_names: RouteNames,
     ) -> None:
         self.framework = framework
+        self.trust = IncomingTrust(settings)
         self.settings = settings
         self.pipeline = pipeline
         self.tracer = tracer

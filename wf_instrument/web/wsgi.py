@@ -156,8 +156,8 @@ class WsgiRequest(RequestRecord):
         parent = None
         for key in tracer.registry.environ_keys:
             if key in environ:
-                if self.recorder.settings.trust_incoming:
-                    parent = context_from_environ(tracer, environ)
+                peer = environ.get("REMOTE_ADDR")
+                parent = self.recorder.trust.parent(tracer, context_from_environ, environ, peer)
                 break
         self.span = tracer.start_request_span(self.method, parent, self.started_ns, self)
 
