@@ -45,8 +45,18 @@ class ViewRequest(RequestRecord):
             with guard("flask.after_this_request"):
                 self.status = response.status_code
                 self.response_bytes = response.content_length or 0
+                self._add_headers(response)
                 self.finish()
             return response
+
+    def _add_headers(self, response: flask.Response) -> None:
+        extras = self.recorder.extras
+        if extras is not None:
+            headers = list(response.headers)
+            for name, value in extras.answered(self, self._request.environ, headers)[
+                len(headers) :
+            ]:
+                response.headers.add(name, value)
 
     def resolve_handle(self) -> RouteHandle:
         """Return the handle of the rule that led to the view."""
@@ -66,6 +76,8 @@ class ViewRequest(RequestRecord):
             peer = environ.get("REMOTE_ADDR")
             parent = self.recorder.trust.parent(tracer, context_from_environ, environ, peer)
             self.span = tracer.start_request_span(self.method, parent, self.started_ns, self)
+            if self.recorder.extras is not None:
+                self.recorder.extras.begun_environ(self, environ)
 
     def view_raised(self, error: BaseException, app: flask.Flask) -> None:
         """Note an exception of the view; Flask may yet make a response of it."""

@@ -27,6 +27,8 @@ DEFAULT_REPORTER: Final = "local://"
 
 FILE_NAME: Final = "wf_instrument.toml"
 
+_LOG_FORMS: Final = ("off", "text", "json")
+
 
 def _row(
     default: object,
@@ -127,6 +129,24 @@ class Settings:
     )
     url_query: bool = _row(
         False, "WF_URL_QUERY", "Keep the query string in the span's `http.url`; may hold secrets."
+    )
+    captured_request_headers: tuple[str, ...] = _row(
+        (), "WF_CAPTURED_REQUEST_HEADERS", "Request headers that become tags of the span."
+    )
+    captured_response_headers: tuple[str, ...] = _row(
+        (), "WF_CAPTURED_RESPONSE_HEADERS", "Response headers that become tags of the span."
+    )
+    server_timing: bool = _row(
+        False, "WF_SERVER_TIMING", "Tell callers the time to first byte, in `Server-Timing`."
+    )
+    trace_response: bool = _row(
+        False, "WF_TRACE_RESPONSE", "Tell callers the ids of the span, in `traceresponse`."
+    )
+    log_line: str = _row(
+        "off",
+        "WF_LOG_LINE",
+        "A line a request through `wf_instrument.access`: `text` or `json`.",
+        kind="log form",
     )
     loop_block_threshold_ms: float = _row(
         100.0,
@@ -426,9 +446,17 @@ def _to_pair(item: object) -> tuple[str, str]:
     return key, text
 
 
+def _to_log_form(value: object) -> str:
+    text = "off" if value is False else _to_str(value).lower()
+    if text not in _LOG_FORMS:
+        raise ValueError(value)
+    return text
+
+
 _CONVERTERS: Final[Mapping[str, Callable[[object], object]]] = {
     "bool": _to_bool,
     "str": _to_str,
+    "log form": _to_log_form,
     "trust": trust_rule,
     "int": _to_int,
     "float": _to_float,
@@ -438,6 +466,7 @@ _CONVERTERS: Final[Mapping[str, Callable[[object], object]]] = {
 _TYPE_WORDS: Final[Mapping[str, str]] = {
     "bool": "true or false",
     "str": "a string",
+    "log form": "'off', 'text' or 'json'",
     "trust": "'always', 'sampled-only', 'never' or networks like '10.0.0.0/8'",
     "int": "a whole number",
     "float": "a number",

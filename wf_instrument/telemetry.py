@@ -30,6 +30,8 @@ from wf_instrument.tracing.propagation import PropagatorRegistry
 from wf_instrument.tracing.samplers import RateSampler
 from wf_instrument.tracing.span_buffer import SpanBuffer
 from wf_instrument.tracing.tracer import WavefrontTracer
+from wf_instrument.web.extras import extras_for
+from wf_instrument.web.hooks import NO_HOOKS, Hooks, taken_hooks
 from wf_instrument.web.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -80,6 +82,7 @@ class Telemetry:
         tracer: The caller's tracer, which then reports spans by itself.
         application_tags: In place of the settings' application, service, cluster and shard.
         source: In place of the settings' source.
+        hooks: The application's functions that are called for each request.
 
     Raises:
         ConfigError: A reporter URL cannot be used.
@@ -93,8 +96,10 @@ class Telemetry:
         tracer: WavefrontTracer | None = None,
         application_tags: ApplicationTags | None = None,
         source: str | None = None,
+        hooks: Hooks = NO_HOOKS,
     ) -> None:
         self.settings = settings
+        self._extras = extras_for(settings, hooks)
         self.identity = self.identity_of(settings, application_tags, source)
         self.pipeline = Pipeline(self.identity, settings.tick_s)
         self.registry: TaggedRegistry = TaggedRegistry()
@@ -173,7 +178,9 @@ class Telemetry:
     def recorder(self, framework: str, route_names: RouteNames) -> Recorder:
         """Return a recorder for one more application of the process."""
         tracer = self.tracer if self.settings.spans else None
-        recorder = Recorder(framework, self.settings, self.pipeline, tracer, route_names)
+        recorder = Recorder(
+            framework, self.settings, self.pipeline, tracer, route_names, self._extras
+        )
         self._recorders.add(recorder)
         return recorder
 
@@ -223,15 +230,19 @@ def telemetry_for(
     """Return telemetry with the given settings; the default one when there are none.
 
     The first telemetry a process makes is its default. The setting `reporter` takes reporters
-    as well as URLs.
+    as well as URLs; `request_hook`, `start_span_cb` and `response_hook` take functions.
     """
     global _default
     if not settings and application_tags is None:
         return default_telemetry()
     arguments = dict(settings)
     reporters = _given_reporters(arguments)
+    hooks = taken_hooks(arguments)
     made = Telemetry(
-        load_settings(arguments), reporters=reporters, application_tags=application_tags
+        load_settings(arguments),
+        reporters=reporters,
+        application_tags=application_tags,
+        hooks=hooks,
     )
     with _lock:
         if _default is None:

@@ -214,3 +214,53 @@ def test_trace_alone_records_decorated_views_of_any_app(reporter: RecordingRepor
     statuses = {row.key.route: row.key.status for row in reporter.requests}
     assert statuses == {"/ok": 200, "/async-ok": 200, "/gone": 410, "/boom": 500}
     assert {span.name for span in reporter.spans} == {"ok", "async_ok", "gone", "boom"}
+
+
+def test_a_decorated_view_has_headers_captured_and_told_and_a_line_logged(
+    reporter: RecordingReporter, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("WF_CAPTURED_REQUEST_HEADERS", "x-tenant authorization")
+    monkeypatch.setenv("WF_CAPTURED_RESPONSE_HEADERS", "content-type")
+    monkeypatch.setenv("WF_TRACE_RESPONSE", "yes")
+    monkeypatch.setenv("WF_SERVER_TIMING", "yes")
+    monkeypatch.setenv("WF_LOG_LINE", "text")
+    caplog.set_level("INFO", "wf_instrument.access")
+    app = empty_site("decorated")
+    tracing = FlaskTracing(reporter=reporter)
+
+    @app.route("/cart")
+    @tracing.trace()
+    def cart() -> str:
+        return "3 shirts"
+
+    response = app.test_client().get("/cart", headers={"X-Tenant": "north", "Authorization": "Me"})
+    wf_instrument.flush(5)
+    (span,) = reporter.spans
+    assert {pair for pair in span.tags if ".header." in pair[0]} == {
+        ("http.request.header.x-tenant", "north"),
+        ("http.request.header.authorization", "[redacted]"),
+        ("http.response.header.content-type", "text/html; charset=utf-8"),
+    }
+    assert f"{span.trace_id:032x}" in response.headers["traceresponse"]
+    assert response.headers["Server-Timing"].startswith("app;dur=")
+    (line,) = [one for one in caplog.records if one.name == "wf_instrument.access"]
+    assert " path=/cart route=/cart func=cart status=200 " in line.getMessage()
+
+
+def test_a_decorated_view_believes_the_callers_that_settings_name(
+    reporter: RecordingReporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WF_TRUST_INCOMING", "10.0.0.0/8")
+    app = empty_site("decorated")
+    tracing = FlaskTracing(reporter=reporter)
+
+    @app.route("/cart")
+    @tracing.trace()
+    def cart() -> str:
+        return "3 shirts"
+
+    headers = {"traceparent": "00-" + "4b" * 16 + "-" + "12" * 8 + "-01"}
+    for peer in ("10.1.2.3", "11.1.2.3"):
+        app.test_client().get("/cart", headers=headers, environ_base={"REMOTE_ADDR": peer})
+    wf_instrument.flush(5)
+    assert [bool(span.parents) for span in reporter.spans] == [True, False]

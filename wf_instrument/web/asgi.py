@@ -174,6 +174,8 @@ class AsgiRequest(RequestRecord):
                         tracer, _extracted, headers, peer[0] if peer else None
                     )
                 self.span = tracer.start_request_span(method, parent, started_ns, self)
+                if recorder.extras is not None:
+                    recorder.extras.begun_scope(self, scope)
         except Exception as error:  # noqa: BLE001 - the border to the application
             caught("asgi.begin", error)
 
@@ -199,6 +201,8 @@ class AsgiRequest(RequestRecord):
             kind = message["type"]
             if kind == "http.response.start":
                 self.started(message)
+                if self.recorder.extras is not None:
+                    message = self.recorder.extras.answered_message(self, self.scope, message)
             elif kind == "http.response.body":
                 body = message.get("body")
                 if body:
@@ -331,12 +335,15 @@ class AsgiRequest(RequestRecord):
 
     def url(self) -> str:
         """Return the URL that was asked for, with the query if settings allow."""
-        path, root, headers = self._asked[:3]
-        host = dict(headers).get(b"host", b"").decode("latin-1")
+        host = dict(self._asked[2]).get(b"host", b"").decode("latin-1")
+        return f"{self._scheme}://{host}{self.target()}"
+
+    def target(self) -> str:
+        """Return root and path, with the query if settings allow."""
+        path, root, _ = self._asked[:3]
         # Older servers leave the root path out of the path.
         root = "" if path.startswith(root) else root
-        query = "".join(self._asked[3:])
-        return f"{self._scheme}://{host}{root}{path}{query}"
+        return f"{root}{path}{''.join(self._asked[3:])}"
 
 
 def _extracted(tracer: WavefrontTracer, headers: Any) -> WavefrontSpanContext | None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from wf_instrument.reporting.pipeline import Pipeline
     from wf_instrument.settings import Settings
     from wf_instrument.tracing.tracer import WavefrontTracer
+    from wf_instrument.web.extras import RequestExtras
 
 __all__ = ["LiveRequest", "Recorder", "RouteNames"]
 
@@ -86,6 +87,7 @@ class Recorder:
         pipeline: Started by the first request, woken when a cell fills up.
         tracer: Makes server spans; None records metrics alone.
         route_names: Turns a framework's route object into names.
+        extras: What requests do besides; None for nothing.
     """
 
     def __init__(
@@ -95,8 +97,10 @@ class Recorder:
         pipeline: Pipeline,
         tracer: WavefrontTracer | None,
         route_names: RouteNames,
+        extras: RequestExtras | None = None,
     ) -> None:
         self.framework = framework
+        self.extras = extras
         self.trust = IncomingTrust(settings)
         self.settings = settings
         self.pipeline = pipeline

@@ -47,6 +47,8 @@ class RequestRecord:
     is_finished: bool = False
     url_parts: tuple[str, str, str, str] | None = None
     cell: Cell | None = None
+    request_header_tags: tuple[tuple[str, str], ...] = ()
+    response_header_tags: tuple[tuple[str, str], ...] = ()
 
     recorder: Recorder
     method: str
@@ -137,6 +139,8 @@ class RequestRecord:
         span = self.span
         if span is not None:
             self._finish_span(span, handle, latency_ns)
+        if recorder.extras is not None:
+            recorder.extras.finished(self, handle, latency_ns, cpu_ns)
 
     def _cpu_ns(self) -> int:
         clock = self.recorder.cpu_clock
@@ -180,11 +184,23 @@ class RequestRecord:
             tags.append(("http.queued_ms", f"{self.queued_ns / 1e6:.3f}"))
         if self.status in self.recorder.error_statuses or self._has_failed():
             tags.append(("error", "true"))
+        tags += self.request_header_tags
+        tags += self.response_header_tags
         return tags
 
     def path(self) -> str:
         """Return the path that was asked for."""
         return "" if self.url_parts is None else self.url_parts[3]
+
+    def target(self) -> str:
+        """Return what was asked for of the host: root and path, with the query if settings allow.
+
+        Unlike in the environ, what was UTF-8 is read as such.
+        """
+        if self.url_parts is None:
+            return ""
+        text = self.url_parts[2] + self.url_parts[3]
+        return text.encode("latin-1", "replace").decode("utf-8", "replace")
 
     def url(self) -> str | None:
         """Return the URL that was asked for; None when it is not known."""

@@ -160,6 +160,8 @@ class WsgiRequest(RequestRecord):
                 parent = self.recorder.trust.parent(tracer, context_from_environ, environ, peer)
                 break
         self.span = tracer.start_request_span(self.method, parent, self.started_ns, self)
+        if self.recorder.extras is not None:
+            self.recorder.extras.begun_environ(self, environ)
 
     def start_response(
         self,
@@ -170,6 +172,8 @@ class WsgiRequest(RequestRecord):
         """Note status and route, then let the server begin the response."""
         try:
             self.started(status, headers)
+            if self.recorder.extras is not None:
+                headers = self.recorder.extras.answered(self, self.environ, headers)
         except Exception as error:  # noqa: BLE001 - the border to the application
             caught("wsgi.start_response", error)
         self._server_write = self._start_response(status, headers, *exc_info)
