@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from wf_instrument.integrations.asgi import TelemetryMiddleware as AsgiMiddleware
+from wf_instrument.integrations.wsgi import TelemetryMiddleware as WsgiMiddleware
 
 import wf_instrument
-from five_sites import BODY, FRAMEWORKS, serving
+from five_sites import BODY, FRAMEWORKS, asgi_site, serving
 from flask_site import fetch
 from wf_instrument.guard import errors_caught
 from wf_instrument.testing import RecordingReporter
@@ -57,9 +63,26 @@ class _Record(RequestRecord):
     dimensions: ClassVar = {"tenant": "north shop"}
     handle = RouteHandle("wsgi", None, None, None, "GET", "http", "1.1", None)
 
+    path_asked = "/"
+
     def target(self) -> str:
         self.was_asked += 1
-        return "/"
+        return self.path_asked
+
+
+@contextmanager
+def listening(handler: logging.Handler) -> Iterator[None]:
+    """Have a handler alone listen to the access logger, while the block runs."""
+    access = logging.getLogger("wf_instrument.access")
+    level, access.propagate = access.level, False
+    access.setLevel(logging.INFO)
+    access.addHandler(handler)
+    try:
+        yield
+    finally:
+        access.removeHandler(handler)
+        access.setLevel(level)
+        access.propagate = True
 
 
 def only_line(lines: list[Any]) -> Any:
@@ -159,6 +182,57 @@ def test_dimensions_of_the_record_are_in_the_line(lines: list[Any]) -> None:
     AccessLine("text").write(record, record.handle, 2_000_000, -1)
     assert lines[0].wf["dimensions"] == {"tenant": "north shop"}
     assert lines[0].getMessage().endswith(' tenant="north shop"')
+
+
+@pytest.mark.slow
+@given(path=st.text(), key=st.text(min_size=1), value=st.text())
+def test_whatever_is_in_its_values_a_line_is_one_line(path: str, key: str, value: str) -> None:
+    record = _Record()
+    record.path_asked = path
+    record.dimensions = {key: value}  # type: ignore[misc]  # a class attribute by default
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda line: lines.append(line.getMessage())  # type: ignore[method-assign]
+    with listening(handler):
+        AccessLine("text").write(record, record.handle, 1, 1)
+        AccessLine("json").write(record, record.handle, 1, 1)
+    assert all(re.fullmatch("[ -~]+", line) for line in lines)
+    assert json.loads(lines[1])["dimensions"] == {key: value}
+    assert json.loads(lines[1])["path"] == path[:2000]
+
+
+def test_the_line_comes_after_the_last_byte_of_an_asgi_response(
+    reporter: RecordingReporter,
+) -> None:
+    order: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda line: order.append("line")  # type: ignore[method-assign]
+
+    async def send(message: Any) -> None:
+        order.append(message["type"])
+
+    served = AsgiMiddleware(asgi_site, reporter=reporter, log_line="text")
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b""}
+    with listening(handler):
+        asyncio.run(served(scope, asyncio.sleep, send))  # type: ignore[arg-type]  # never received
+    assert order == ["http.response.start", "http.response.body", "line"]
+
+
+def test_a_client_that_leaves_early_is_told_in_the_line(
+    reporter: RecordingReporter, lines: list[Any]
+) -> None:
+    def app(environ: Any, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        yield b"first"
+        yield b"second"
+
+    served = WsgiMiddleware(app, reporter=reporter, log_line="text")
+    body: Any = served({"REQUEST_METHOD": "GET"}, lambda *arguments: print)
+    assert next(iter(body)) == b"first"
+    assert lines == []
+    body.close()
+    event = lines[0].wf
+    assert (event["outcome"], event["response_bytes"]) == ("client_disconnect", 5)
 
 
 def test_nothing_is_formatted_when_nobody_listens(
