@@ -299,7 +299,8 @@ def instrument(app: object, **settings: object) -> Instrumentation:
 
     Args:
         app: The application.
-        settings: Any setting of `Settings`, and `application_tags`.
+        settings: Any setting of `Settings`, `application_tags`, and the hooks `request_hook` and
+            `response_hook`.
 
     Returns:
         A handle: its `app` is to be served, its `uninstrument` undoes it.
