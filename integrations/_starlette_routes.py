@@ -13,15 +13,14 @@ from starlette import routing
 
 from wf_instrument.web.asgi import REQUEST_KEY
 
+from ._mounted import MountedRoute, MountedRoutes, part_template
+
 if TYPE_CHECKING:
     from wf_instrument.web.asgi import Scope
 
-__all__ = ["MountedRoute", "RouteFinder", "route_names", "watch_routes"]
+__all__ = ["RouteFinder", "route_names", "watch_routes"]
 
 _WATCHED: Final = "_wf_instrument_watched"
-
-#: Mounted routes remembered; more share the overflow series anyhow.
-_MAX_MOUNTED: Final = 100_000
 
 
 def watch_routes(*classes: type[Any]) -> None:
@@ -48,24 +47,11 @@ def _noting(handle: Any) -> Any:
     return noted
 
 
-class MountedRoute:
-    """A route together with the mounts and hosts that lead to it; also one that was included.
-
-    Attributes:
-        parts: Outermost first, the route last.
-    """
-
-    __slots__ = ("parts",)
-
-    def __init__(self, parts: tuple[object, ...]) -> None:
-        self.parts = parts
-
-
 class RouteFinder:
     """Finds the route object of a request; of the same way the same object."""
 
     def __init__(self) -> None:
-        self._mounted: dict[tuple[int, ...], MountedRoute] = {}
+        self._mounted = MountedRoutes()
 
     def __call__(self, scope: Scope) -> object | None:
         """Return a route, or a `MountedRoute`; None while or when no route matched."""
@@ -87,14 +73,7 @@ class RouteFinder:
             return None  # its router found nothing
         if len(parts) == 1:
             return last  # type: ignore[no-any-return]  # a route
-        key = (*map(id, parts[:-1]), id(last))
-        known = self._mounted.get(key)
-        if known is None:
-            known = MountedRoute((*parts[:-1], last))
-            if len(self._mounted) < _MAX_MOUNTED:
-                # It keeps the parts alive, and so their ids its own.
-                self._mounted[key] = known
-        return known
+        return self._mounted.below(parts[:-1], last)
 
 
 def _is_router(app: Any) -> bool:
@@ -109,18 +88,11 @@ def _is_router(app: Any) -> bool:
 def route_names(route: Any) -> tuple[str, str | None, str | None]:
     """Return template, endpoint and no module."""
     parts = route.parts if isinstance(route, MountedRoute) else (route,)
-    template = "".join(map(_template, parts))
+    template = "".join(map(part_template, parts))
     if isinstance(parts[-1], routing.Mount):
         # Whatever is mounted answers for all below it, as Starlette itself spells that.
         template += "/{path:path}"
     return template, _endpoint_name(parts[-1]), None
-
-
-def _template(part: Any) -> str:
-    if isinstance(part, routing.Host):
-        return part.host
-    path = getattr(part, "path", "")
-    return path if isinstance(path, str) else ""
 
 
 def _endpoint_name(route: Any) -> str | None:

@@ -28,6 +28,7 @@ except ImportError as exc:
     ) from exc
 
 from ._flask_view import ViewRequest
+from ._url_rules import rule_names
 
 if TYPE_CHECKING:
     from wf_instrument.identity import ApplicationTags
@@ -199,7 +200,7 @@ class FlaskTracing:
 
     def _view_recorder(self) -> Recorder:
         if self._recorder is None:
-            self._recorder = self._made_telemetry().recorder("flask", _route_names)
+            self._recorder = self._made_telemetry().recorder("flask", rule_names)
         return self._recorder
 
 
@@ -252,7 +253,7 @@ class _Instrumented:
         span_started: Callable[[WavefrontSpan, flask.Request], None] | None = None,
     ) -> None:
         self.telemetry = telemetry
-        self.recorder = telemetry.recorder("flask", _route_names)
+        self.recorder = telemetry.recorder("flask", rule_names)
         self._span_started = span_started
         self._wsgi_app = app.wsgi_app
         self._driver = WsgiTelemetry(app.wsgi_app, self.recorder, _route_of, traces_all=traces_all)
@@ -353,12 +354,6 @@ def _route_of(environ: dict[str, Any]) -> object | None:
     ):
         return flask.request.url_rule
     return None
-
-
-def _route_names(rule: Any) -> tuple[str, str | None, str | None]:
-    # Of an application that routes by host or subdomain, that template is part of the route.
-    host = rule.host if rule.map is not None and rule.map.host_matching else rule.subdomain
-    return f"{host or ''}{rule.rule}", rule.endpoint, None
 
 
 def _current_request() -> flask.Request:

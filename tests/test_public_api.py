@@ -19,6 +19,7 @@ PUBLIC = {
     ],
     "wf_instrument.integrations.flask": ["FlaskTracing", "instrument_app", "uninstrument_app"],
     "wf_instrument.integrations.logging": ["TraceIdFilter", "install", "uninstall"],
+    "wf_instrument.integrations.quart": ["instrument_app", "uninstrument_app"],
     "wf_instrument.integrations.starlette": [
         "TelemetryMiddleware", "instrument_app", "uninstrument_app",
     ],

@@ -125,9 +125,11 @@ class AsgiRequest(RequestRecord):
 
     Attributes:
         mounts: What the framework went through on its way to the view, outermost first.
+        served: The framework's own request while it handles one that the scope does not tell of.
     """
 
     mounts: tuple[object, ...] = ()
+    served: Any = None
     is_stepping: bool = False
     longest_step_ns: int = 0
     cpu_ns: int = 0
