@@ -25,6 +25,7 @@ class AsgiLayer(AsgiTelemetry):
         telemetry: What a lifespan starts, and delivers at its end.
         recorder: Where requests are recorded; None records nothing.
         route_of: Asks the framework for the route object of a request.
+        mount_of: Asks it for the mount that led to a layer further in.
     """
 
     def __init__(
@@ -33,9 +34,10 @@ class AsgiLayer(AsgiTelemetry):
         telemetry: Telemetry | None,
         recorder: Recorder | None,
         route_of: RouteOf,
+        mount_of: RouteOf | None = None,
     ) -> None:
         if recorder is not None:
-            super().__init__(app, recorder, route_of)
+            super().__init__(app, recorder, route_of, mount_of=mount_of)
         self.app = app
         self.is_on = recorder is not None
         self._telemetry = telemetry
@@ -46,18 +48,26 @@ class AsgiLayer(AsgiTelemetry):
         if telemetry is None or scope["type"] != "lifespan":
             await self.app(scope, receive, send)
             return
-        with guard("asgi.lifespan"):
-            telemetry.pipeline.start()
+        self.begin()
 
         async def send_after_delivery(message: Message) -> None:
             if message["type"].startswith("lifespan.shutdown"):
-                await self._deliver(telemetry)
+                await self.deliver()
             await send(message)
 
         await self.app(scope, receive, send_after_delivery)
 
-    async def _deliver(self, telemetry: Telemetry) -> None:
+    def begin(self) -> None:
+        """Start the reporting; the first request would, too."""
+        if self._telemetry is not None:
+            with guard("asgi.lifespan"):
+                self._telemetry.pipeline.start()
+
+    async def deliver(self) -> None:
         """Deliver what was recorded, without holding up what else the loop does."""
+        telemetry = self._telemetry
+        if telemetry is None:
+            return
         timeout_s = telemetry.settings.shutdown_timeout_s
         with guard("asgi.lifespan"):
             try:

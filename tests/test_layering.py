@@ -81,7 +81,7 @@ def test_foreign_packages_are_imported_where_they_belong() -> None:
         "click": {"cli"}, "starlette": {"dashboard", "integrations"}, "uvicorn": {"dashboard"},
         "opentracing": {"tracing"}, "flask": {"integrations", "cli"},
         "anyio": {"integrations"}, "fastapi": {"integrations"},
-        "quart": {"integrations"},
+        "litestar": {"integrations"}, "quart": {"integrations"},
     }  # fmt: skip
     for part, path in MODULES:
         for name in run_time_imports(path):

@@ -53,6 +53,8 @@ class AsgiTelemetry:
         recorder: Where requests are recorded.
         route_of: Asks the framework for the route object of a request.
         traces_all: Whether every request gets a span.
+        mount_of: Asks the framework for the mount that led to a layer further in; not needed where
+            mounts note themselves in `AsgiRequest.mounts`.
 
     Attributes:
         is_on: Whether requests are recorded.
@@ -67,10 +69,12 @@ class AsgiTelemetry:
         route_of: RouteOf,
         *,
         traces_all: bool = True,
+        mount_of: RouteOf | None = None,
     ) -> None:
         self.app = app
         self.recorder = recorder
         self.route_of = route_of
+        self.mount_of = mount_of
         self.traces_all = traces_all
 
     async def serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -250,6 +254,10 @@ class AsgiRequest(RequestRecord):
 
     def name_by(self, driver: AsgiTelemetry, scope: Scope) -> None:
         """Take the route's name from a layer further in, which knows it better."""
+        mount_of = self._driver.mount_of
+        mount = None if mount_of is None else mount_of(scope)
+        if mount is not None:
+            self.mounts = (*self.mounts, mount)
         self._driver = driver
         self.scope = scope
 
