@@ -195,8 +195,9 @@ class AsgiRequest(RequestRecord):
         kind = message["type"]
         if kind == "http.request":
             self.request_bytes += len(message.get("body", b""))
-        elif kind == "http.disconnect" and not self.is_finished:
-            # Servers also say so of a client that has all it asked for.
+        elif kind == "http.disconnect" and not self.is_finished and not self._is_ending():
+            # Servers also say so of a client that has all it asked for, some of them while they
+            # are still taking the last byte.
             self._has_left = True
         return message
 
@@ -218,6 +219,8 @@ class AsgiRequest(RequestRecord):
                 ends = self._sent_otherwise(kind, message)
         except Exception as error:  # noqa: BLE001 - the border to the application
             caught("asgi.send", error)
+        if ends:
+            self._response_headers = None  # see `_is_ending`
         try:
             await self._send(message)
         except OSError:
@@ -238,6 +241,10 @@ class AsgiRequest(RequestRecord):
             self.response_bytes += message.get("count") or 0
             return not message.get("more_body")
         return False
+
+    def _is_ending(self) -> bool:
+        """Return whether the server was given the last byte; told without one more attribute."""
+        return self._response_headers is None
 
     def started(self, message: Mapping[str, Any]) -> None:
         """Note status and route, while the framework still knows it."""
@@ -285,6 +292,8 @@ class AsgiRequest(RequestRecord):
         is_cancelled = not isinstance(error, Exception)
         if self._has_left:
             self.outcome = "client_disconnect"
+        elif is_cancelled and self._is_ending():
+            pass  # the server had the last byte
         elif is_cancelled:
             self.outcome = "cancelled"
             self.error = error
@@ -322,6 +331,8 @@ class AsgiRequest(RequestRecord):
         """Record a request whose application returned before the end of the response."""
         if self._has_left:
             self.outcome = "client_disconnect"
+        elif self._is_ending():
+            pass  # the server had the last byte
         elif self.status:
             self.outcome = self.outcome or "aborted_stream"
         else:
