@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from ._mounted import MountedRoute, part_template
+
 __all__ = ["rule_names"]
 
 
-def rule_names(rule: Any) -> tuple[str, str | None, str | None]:
-    """Return template, endpoint and no module."""
+def rule_names(route: Any) -> tuple[str, str | None, str | None]:
+    """Return template, endpoint and no module of a rule, also of one below mounts."""
+    if isinstance(route, MountedRoute):
+        template, func, module = rule_names(route.parts[-1])
+        return "".join(map(part_template, route.parts[:-1])) + template, func, module
+    rule = route
     # Of an application that routes by host or subdomain, that template is part of the route.
     host = rule.host if rule.map is not None and rule.map.host_matching else rule.subdomain
     return f"{host or ''}{rule.rule}", rule.endpoint, None

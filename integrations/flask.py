@@ -15,6 +15,7 @@ from wf_instrument.errors import ConfigError, MissingExtraError
 from wf_instrument.guard import caught, guard
 from wf_instrument.telemetry import Telemetry, telemetry_for
 from wf_instrument.tracing.active import ACTIVE
+from wf_instrument.web.asgi import AsgiRequest
 from wf_instrument.web.coroutine_meter import metered
 from wf_instrument.web.wsgi import REQUEST_KEY, WsgiRequest, WsgiTelemetry
 
@@ -28,6 +29,7 @@ except ImportError as exc:
     ) from exc
 
 from ._flask_view import ViewRequest
+from ._mounted import MountedRoutes
 from ._url_rules import rule_names
 
 if TYPE_CHECKING:
@@ -40,6 +42,9 @@ __all__ = ["FlaskTracing", "instrument_app", "uninstrument_app"]
 
 #: Key of `app.extensions` under which the instrumentation of an application stands.
 EXTENSION: Final = "wf_instrument"
+
+#: Rules below the mounts of an ASGI application around.
+_MOUNTED: Final = MountedRoutes()
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 _Tracer = "WavefrontTracer | Callable[[], WavefrontTracer]"
@@ -283,6 +288,9 @@ class _Instrumented:
                 if record.handle is None:
                     record.handle = record.resolve_handle()
                 record.fail(exception)
+            elif isinstance(record, AsgiRequest):
+                record.name_route(self.recorder, _route_of(flask.request.environ))
+                record.fail(exception)
 
     def _on_started(self, app: flask.Flask, **_: object) -> None:
         with guard("flask.request_started"):
@@ -344,6 +352,12 @@ def telemetry_with(
 
 
 def _route_of(environ: dict[str, Any]) -> object | None:
+    rule = _rule_of(environ)
+    mounts = getattr(environ.get(REQUEST_KEY), "mounts", ())
+    return _MOUNTED.below(mounts, rule) if mounts and rule is not None else rule
+
+
+def _rule_of(environ: dict[str, Any]) -> object | None:
     request = environ.get("werkzeug.request")
     if request is not None:
         # Until Flask makes its own, a test client's plain werkzeug request may stand here.

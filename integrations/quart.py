@@ -24,7 +24,7 @@ except ImportError as exc:
     ) from exc
 
 from ._asgi_layer import AsgiLayer
-from ._mounted import MountedRoute, MountedRoutes, part_template
+from ._mounted import MountedRoutes
 from ._quart_threads import meter_quart_threads
 from ._url_rules import rule_names
 
@@ -78,7 +78,7 @@ class _Instrumented:
 
     def __init__(self, app: quart.Quart, telemetry: Telemetry) -> None:
         meter_quart_threads()
-        recorder = telemetry.recorder("quart", _route_names)
+        recorder = telemetry.recorder("quart", rule_names)
         self._asgi_app = app.asgi_app
         inner: Any = app.asgi_app
         self._layer = AsgiLayer(inner, telemetry, recorder, _RuleFinder())
@@ -159,10 +159,3 @@ class _RuleFinder:
         if rule is None or not record.mounts:
             return rule
         return self._mounted.below(record.mounts, rule)
-
-
-def _route_names(route: Any) -> tuple[str, str | None, str | None]:
-    if not isinstance(route, MountedRoute):
-        return rule_names(route)
-    template, func, module = rule_names(route.parts[-1])
-    return "".join(map(part_template, route.parts[:-1])) + template, func, module

@@ -139,6 +139,7 @@ class AsgiRequest(RequestRecord):
     cpu_ns: int = 0
     step_cpu_ns: int = 0
     thread_cpu_ns: list[int] | None = None
+    thread_marks: dict[int, int] | None = None
     _has_left: bool = False
     _response_headers: Any = ()
 
@@ -261,12 +262,22 @@ class AsgiRequest(RequestRecord):
 
     def name_by(self, driver: AsgiTelemetry, scope: Scope) -> None:
         """Take the route's name from a layer further in, which knows it better."""
-        mount_of = self._driver.mount_of
-        mount = None if mount_of is None else mount_of(scope)
-        if mount is not None:
-            self.mounts = (*self.mounts, mount)
+        self.note_mount(scope)
         self._driver = driver
         self.scope = scope
+
+    def note_mount(self, scope: Scope | None) -> None:
+        """Note the mount that led to a layer further in, where mounts do not by themselves."""
+        mount_of = self._driver.mount_of
+        mount = None if mount_of is None or scope is None else mount_of(scope)
+        if mount is not None:
+            self.mounts = (*self.mounts, mount)
+
+    def name_route(self, recorder: Recorder, route_object: object | None) -> None:
+        """Take the name from a WSGI layer further in, which knows the route better."""
+        scope = self.scope
+        protocol = "1.1" if scope is None else scope.get("http_version", "1.1")
+        self.handle = recorder.handle(route_object, self.method, self._scheme, protocol)
 
     def resolve_handle(self) -> RouteHandle:
         """Ask the framework for the route."""

@@ -72,6 +72,9 @@ class RequestRecord:
             # Last: from here on a drain in another thread may look at it.
             recorder.live[id(self)] = self
 
+    def begin_span(self) -> None:
+        """Make the server span of a request that has none yet, where that can be."""
+
     def resolve_handle(self) -> RouteHandle:
         """Return the handle of the request's route, asking the framework if need be."""
         raise NotImplementedError

@@ -2,19 +2,20 @@
 
 Threads: the steps of a request run in its loop's thread, one at a time; sync views that a
     framework hands to other threads add theirs by `charged`, through a list, since `+=` of two
-    threads would lose some.
+    threads would lose some. Of `thread_marks` each thread has an entry of its own.
 """
 
 from __future__ import annotations
 
 import types
+from threading import get_ident
 from time import perf_counter_ns, thread_time_ns
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Generator
 
-__all__ = ["Stepping", "as_coroutine", "charged", "stepped"]
+__all__ = ["Stepping", "as_coroutine", "charge_so_far", "charged", "end_charge", "stepped"]
 
 _T = TypeVar("_T")
 
@@ -29,6 +30,7 @@ class Stepping(Protocol):
         longest_step_ns: The longest one so far.
         cpu_ns: CPU time of the steps that ended; no more after the last byte.
         thread_cpu_ns: CPU time of the work in other threads; None before there is some.
+        thread_marks: CPU clocks up to which threads that work for it are charged, by thread.
         is_finished: Whether the last byte was sent.
     """
 
@@ -38,6 +40,7 @@ class Stepping(Protocol):
     longest_step_ns: int
     cpu_ns: int
     thread_cpu_ns: list[int] | None
+    thread_marks: dict[int, int] | None
     is_finished: bool
 
 
@@ -100,16 +103,44 @@ def charged(function: Callable[..., _T], request: Stepping) -> Callable[..., _T]
 
     Called in the thread of the request.
     """
-    parts = request.thread_cpu_ns
-    if parts is None:
-        parts = request.thread_cpu_ns = []
-    record = parts.append
+    if request.thread_cpu_ns is None:
+        request.thread_cpu_ns = []
+    if request.thread_marks is None:
+        request.thread_marks = {}
 
     def metered(*args: Any, **kwargs: Any) -> _T:
-        begun_ns = thread_time_ns()
+        is_first = charge_so_far(request)
         try:
             return function(*args, **kwargs)
         finally:
-            record(thread_time_ns() - begun_ns)
+            charge_so_far(request)
+            if is_first:
+                end_charge(request)
 
     return metered
+
+
+def charge_so_far(request: Stepping) -> bool:
+    """Charge the request what the calling thread has used since the last such call.
+
+    Returns:
+        Whether this was the first: nothing is charged, and the caller owes an `end_charge`.
+    """
+    parts, marks = request.thread_cpu_ns, request.thread_marks
+    if parts is None or marks is None:
+        parts = request.thread_cpu_ns = []
+        marks = request.thread_marks = {}
+    thread_id = get_ident()
+    before_ns = marks.get(thread_id)
+    now_ns = marks[thread_id] = thread_time_ns()
+    if before_ns is None:
+        return True
+    parts.append(now_ns - before_ns)
+    return False
+
+
+def end_charge(request: Stepping) -> None:
+    """Charge the request no more for the calling thread."""
+    marks = request.thread_marks
+    if marks is not None:
+        marks.pop(get_ident(), None)

@@ -14,9 +14,11 @@ from wf_instrument.guard import caught
 from wf_instrument.tracing.active import ACTIVE
 from wf_instrument.tracing.propagation.environ import context_from_environ
 from wf_instrument.web.request import RequestRecord, parse_request_start
+from wf_instrument.web.wsgi_in_asgi import request_around, serve_charged
 from wf_instrument.web.wsgi_input import CountedInput
 
 if TYPE_CHECKING:
+    from wf_instrument.web.asgi import AsgiRequest
     from wf_instrument.web.recorder import Recorder
     from wf_instrument.web.series import RouteHandle
 
@@ -66,6 +68,9 @@ class WsgiTelemetry:
         """Serve one request through the application."""
         if REQUEST_KEY in environ:
             return self._serve_inner(environ, start_response)
+        around = request_around(environ)
+        if around is not None and self.is_on:
+            return self._serve_in_asgi(environ, start_response, around)
         request = self._begin(environ, start_response)
         if request is None:
             return self.app(environ, start_response)
@@ -96,6 +101,17 @@ class WsgiTelemetry:
         except Exception as error:  # noqa: BLE001 - the border to the application
             caught("wsgi.begin", error)
             return None
+
+    def _serve_in_asgi(
+        self, environ: Environ, start_response: StartResponse, around: AsgiRequest
+    ) -> Iterable[bytes]:
+        """Serve within a request that the ASGI driver records: name its route, in its thread."""
+        try:
+            around.note_mount(around.scope)
+        except Exception as error:  # noqa: BLE001 - the border to the application
+            caught("wsgi.in_asgi", error)
+        environ[REQUEST_KEY] = around
+        return serve_charged(self._serve_inner, environ, start_response, around)
 
     def _serve_inner(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve within a request that an outer layer records: only name its route."""
