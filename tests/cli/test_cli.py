@@ -42,15 +42,19 @@ def assert_one_sentence(done: subprocess.CompletedProcess[str], *words: str) -> 
 
 
 @pytest.mark.slow
-def test_the_demo_records_exactly_what_was_sent() -> None:
-    done = run("demo", "--headless", "--for", "3s", "--json")
+@pytest.mark.parametrize(
+    ("framework", "template"),
+    [("flask", "/styles/<int:number>"), ("fastapi", "/styles/{number}")],
+)
+def test_the_demo_records_exactly_what_was_sent(framework: str, template: str) -> None:
+    done = run("demo", "--app", framework, "--headless", "--for", "3s", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     result = json.loads(done.stdout)
     recorded = {(r["method"], r["route"]): r["statuses"] for r in result["routes"]}
     sent = {(r["method"], r["route"]): r["statuses"] for r in result["sent"]}
     assert recorded == sent
     assert result["unanswered"] == 0
-    assert {"/", "/styles/<int:number>", "UNKNOWN"} <= {route for _, route in sent}
+    assert {"/", template, "UNKNOWN"} <= {route for _, route in sent}
     assert all(0 < r["p50_ms"] <= r["p95_ms"] <= r["p99_ms"] for r in result["routes"])
 
 

@@ -46,7 +46,7 @@ _STEP_S: Final = 0.1
 @click.option(
     "--app",
     "framework",
-    type=click.Choice(["flask"]),
+    type=click.Choice(["flask", "fastapi"]),
     default="flask",
     show_default=True,
     help="Framework of the sample shop.",
@@ -76,7 +76,7 @@ def demo(
     port: int,
 ) -> None:
     """Start a sample shop, send it real HTTP requests, and show what is recorded."""
-    require("the demo", "demo", framework)
+    require("the demo", "demo" if framework == "flask" else f"demo,{framework}", framework)
     _check(reporters)
     # Else the server would outlive the command for a moment, and its store for good.
     signal.signal(signal.SIGTERM, _leave)
@@ -84,10 +84,12 @@ def demo(
         store = stack.enter_context(_new_store())
         # The page first: a port that is taken is told before anything runs.
         page = None if headless else stack.enter_context(_page(store, port))
-        server = stack.enter_context(served([f"local://{quote(str(store))}", *reporters]))
+        server = stack.enter_context(
+            served(framework, [f"local://{quote(str(store))}", *reporters])
+        )
         if page is not None:
             click.echo(f"Live page: {page}\n", err=True)
-        driver = LoadDriver(server.port)
+        driver = LoadDriver(server.port, framework)
         was_interrupted = _drive(driver, seconds)
         server.drain()
         result = _result(store, driver, as_json=as_json)

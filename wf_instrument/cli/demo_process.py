@@ -1,7 +1,8 @@
 """The demo's server process, as the command sees it: started, told to end, waited for.
 
-Between the two: the command writes one line of JSON to the server's standard input, the URLs of
-reporters (which may hold tokens, and would be seen by everyone as arguments); the server answers
+Between the two: the command writes one line of JSON to the server's standard input, the framework
+and the URLs of reporters (which may hold tokens, and would be seen by everyone as arguments); the
+server answers
 with one line, `{"port": ...}` or `{"error": ...}`. When its standard input ends, so does it.
 """
 
@@ -56,7 +57,7 @@ class ServerProcess:
 
 
 @contextmanager
-def served(reporters: list[str]) -> Iterator[ServerProcess]:
+def served(framework: str, reporters: list[str]) -> Iterator[ServerProcess]:
     """Run the server until the end of the block at the latest.
 
     Raises:
@@ -71,17 +72,18 @@ def served(reporters: list[str]) -> Iterator[ServerProcess]:
         env={**os.environ, "PYTHONSAFEPATH": "1"},
     )
     try:
-        yield ServerProcess(process, _started(process, reporters))
+        yield ServerProcess(process, _started(process, framework, reporters))
     finally:
         _end(process)
 
 
-def _started(process: subprocess.Popen[bytes], reporters: list[str]) -> int:
-    """Tell the server its reporters, return its port."""
+def _started(process: subprocess.Popen[bytes], framework: str, reporters: list[str]) -> int:
+    """Tell the server what to serve and its reporters, return its port."""
     line = b""
     if process.stdin is not None and process.stdout is not None:
         with suppress(BrokenPipeError):  # it ended already
-            process.stdin.write(json.dumps(reporters).encode() + b"\n")
+            order = {"framework": framework, "reporters": reporters}
+            process.stdin.write(json.dumps(order).encode() + b"\n")
             process.stdin.flush()
         line = process.stdout.readline()
     try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import random
+import re
 import threading
 import time
 from collections import Counter
@@ -21,6 +22,9 @@ __all__ = ["LoadDriver", "Visit"]
 CLIENTS: Final = 6
 #: Requests a second over all clients, small enough for a two-core machine to keep up.
 RATE_PER_S: Final = 200.0
+
+#: A variable of a Flask rule, `<int:number>`.
+_CONVERTER: Final = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +54,18 @@ class LoadDriver:
 
     Args:
         port: Of the server on 127.0.0.1.
+        framework: Of the shop; each spells templates in its own way.
 
     Attributes:
         sent: Answers by (method, route, status).
         failed: Requests that got no answer.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, framework: str = "flask") -> None:
         self.sent: Counter[tuple[str, str, int]] = Counter()
         self.failed = 0
         self._port = port
+        self._is_flask = framework == "flask"
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._threads = [
@@ -97,15 +103,28 @@ class LoadDriver:
         connection.close()
 
     def _send(self, connection: http.client.HTTPConnection, visit: Visit, path: str) -> None:
-        body = b"x" * visit.body_bytes if visit.body_bytes else None
         try:
-            connection.request(visit.method, path, body)
-            answer = connection.getresponse()
-            answer.read()
+            was_open = connection.sock is not None
+            try:
+                status = self._ask(connection, visit, path)
+            except ConnectionError:
+                if not was_open:
+                    raise
+                # A server may close a connection between two requests; the visitor opens another.
+                connection.close()
+                status = self._ask(connection, visit, path)
         except (OSError, http.client.HTTPException):
             connection.close()
             with self._lock:
                 self.failed += 1
             return
+        route = visit.route if self._is_flask else _CONVERTER.sub(r"{\1}", visit.route)
         with self._lock:
-            self.sent[visit.method, visit.route, answer.status] += 1
+            self.sent[visit.method, route, status] += 1
+
+    def _ask(self, connection: http.client.HTTPConnection, visit: Visit, path: str) -> int:
+        """Return the status of the answer."""
+        connection.request(visit.method, path, b"x" * visit.body_bytes or None)
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status
