@@ -43,7 +43,7 @@ class AsgiLayer(AsgiTelemetry):
         self._telemetry = telemetry
 
     async def serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve what is no HTTP request."""
+        """Serve what is neither an HTTP request nor a WebSocket."""
         telemetry = self._telemetry
         if telemetry is None or scope["type"] != "lifespan":
             await self.app(scope, receive, send)

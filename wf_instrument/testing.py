@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from wf_instrument.reporting.snapshot import RequestInterval, Snapshot
+    from wf_instrument.reporting.snapshot import RequestInterval, Snapshot, WebSocketInterval
     from wf_instrument.tracing.span_data import SpanData
 
 __all__ = ["ManualClock", "RecordingReporter", "SeededIds"]
@@ -86,12 +86,7 @@ class RecordingReporter:
             known = self._snapshot
             self._snapshot = snapshot if known is None else merge_snapshots(known, snapshot)
             self._changed.notify_all()
-        return (
-            len(snapshot.requests)
-            + len(snapshot.points)
-            + len(snapshot.distributions)
-            + len(snapshot.spans)
-        )
+        return snapshot.data_count
 
     def flush(self, timeout_s: float) -> bool:
         """Return True: nothing is under way."""
@@ -116,6 +111,11 @@ class RecordingReporter:
     def requests(self) -> tuple[RequestInterval, ...]:
         """All requests so far, a row a key."""
         return () if self._snapshot is None else self._snapshot.requests
+
+    @property
+    def websockets(self) -> tuple[WebSocketInterval, ...]:
+        """All WebSocket connections so far, a row a route."""
+        return () if self._snapshot is None else self._snapshot.websockets
 
     @property
     def spans(self) -> tuple[SpanData, ...]:

@@ -15,20 +15,26 @@ from typing import TYPE_CHECKING, TextIO
 
 from wf_instrument.forking import reset_after_fork
 from wf_instrument.metrics.histogram import ExponentialHistogram
-from wf_instrument.reporting.red_table import RedRow, encodable, red_table
+from wf_instrument.reporting.red_table import (
+    RedRow,
+    WebSocketRow,
+    encodable,
+    red_table,
+    websocket_table,
+)
 from wf_instrument.reporting.snapshot import UNKNOWN_ROUTE
 
 if TYPE_CHECKING:
     from wf_instrument.identity import Identity
     from wf_instrument.reporting.reporter_url import ReporterUrl
-    from wf_instrument.reporting.snapshot import RequestInterval, Snapshot
+    from wf_instrument.reporting.snapshot import RequestInterval, Snapshot, WebSocketInterval
     from wf_instrument.settings import Settings
 
 __all__ = ["ConsoleReporter", "from_url"]
 
 
 class ConsoleReporter:
-    """Writes a table per interval that had requests, at most 80 columns wide.
+    """Writes tables per interval that had requests or WebSockets, at most 80 columns wide.
 
     Args:
         stream: Where to; standard error when None.
@@ -51,16 +57,11 @@ class ConsoleReporter:
 
     def report(self, snapshot: Snapshot) -> int:
         """Write the table."""
-        data = (
-            len(snapshot.requests)
-            + len(snapshot.points)
-            + len(snapshot.distributions)
-            + len(snapshot.spans)
-        )
+        data = snapshot.data_count
         with self._lock:
             # Spans come at every tick, ahead of the figures of the interval.
             self._spans += len(snapshot.spans)
-            if snapshot.requests:
+            if snapshot.websockets or any(row.count for row in snapshot.requests):
                 spans, self._spans = self._spans, 0
                 if not self._write(_page(snapshot, spans)):
                     self.dropped += data
@@ -97,7 +98,29 @@ def _page(snapshot: Snapshot, spans: int) -> str:
     seconds = max((snapshot.ended_ns - snapshot.started_ns) / 1e9, 0.001)
     ended = time.strftime("%H:%M:%S", time.localtime(snapshot.ended_ns / 1e9))
     title = f"{ended}  last {seconds:.3g} s, {spans:,} spans"
-    return f"{title}\n{red_table(_rows(snapshot.requests, seconds))}\n\n"
+    parts = [title]
+    rows = _rows(snapshot.requests, seconds)
+    if rows:
+        parts.append(red_table(rows))
+    if snapshot.websockets:
+        parts.append(websocket_table(_websocket_rows(snapshot.websockets)))
+    return "\n".join(parts) + "\n\n"
+
+
+def _websocket_rows(websockets: tuple[WebSocketInterval, ...]) -> list[WebSocketRow]:
+    groups: dict[str, WebSocketRow] = {}
+    for row in websockets:
+        route = row.key.route or UNKNOWN_ROUTE
+        known = groups.get(route) or WebSocketRow(route)
+        groups[route] = WebSocketRow(
+            route,
+            known.in_flight + row.in_flight,
+            known.ended + row.connections,
+            known.errors + row.errors,
+            known.received + row.messages_received,
+            known.sent + row.messages_sent,
+        )
+    return sorted(groups.values(), key=lambda row: -(row.in_flight + row.ended))
 
 
 def _rows(requests: tuple[RequestInterval, ...], seconds: float) -> list[RedRow]:
@@ -111,6 +134,8 @@ def _rows(requests: tuple[RequestInterval, ...], seconds: float) -> list[RedRow]
         for row in members:
             latency.merge(row.latency)
         count = sum(row.count for row in members)
+        if not count:
+            continue  # work that outlasted its request's interval counts no request
         cpu_s = sum(row.cpu.sum for row in members if row.cpu is not None)
         rows.append(
             RedRow(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from wf_instrument.identity import Identity
     from wf_instrument.metrics.histogram import ExponentialHistogram
     from wf_instrument.reporting.reporter_url import ReporterUrl
-    from wf_instrument.reporting.snapshot import Snapshot
+    from wf_instrument.reporting.snapshot import Snapshot, WebSocketInterval
     from wf_instrument.settings import Settings
 
 __all__ = ["FileReporter", "from_url"]
@@ -47,7 +47,7 @@ _FIGURES: Final = (
 
 
 class FileReporter:
-    """Appends JSON lines of kind `request`, `point`, `distribution` and `span` to a file.
+    """Appends JSON lines of kind `request`, `websocket`, `point`, `distribution` and `span`.
 
     Every object names the process it is from: its source, its id and its application's tags.
 
@@ -146,6 +146,8 @@ def _data(snapshot: Snapshot) -> Iterator[dict[str, object]]:
         figures = {name: _summary(getattr(row, name)) for name in _FIGURES}
         key = {**asdict(row.key), "dimensions": dict(row.key.dimensions)}
         yield {"kind": "request", **who, **times, **key, "count": row.count, **figures}
+    for one in snapshot.websockets:
+        yield {"kind": "websocket", **who, **times, **_websocket(one)}
     for point in snapshot.points:
         fields = {"name": point.name, "value": _finite(point.value), "of": point.kind}
         yield {"kind": "point", **who, **times, **fields, "tags": dict(point.tags)}
@@ -172,6 +174,21 @@ def _data(snapshot: Snapshot) -> Iterator[dict[str, object]]:
             "tags": [list(pair) for pair in span.tags],
             "logs": [[log.timestamp_us, dict(log.fields)] for log in span.logs],
         }
+
+
+def _websocket(row: WebSocketInterval) -> dict[str, object]:
+    return {
+        **asdict(row.key),
+        "in_flight": row.in_flight,
+        "connections": [{**asdict(end), "count": count} for end, count in row.ends],
+        "messages_received": row.messages_received,
+        "messages_sent": row.messages_sent,
+        "received_bytes": row.received_bytes,
+        "sent_bytes": row.sent_bytes,
+        "cpu_s": row.cpu_s,
+        "duration": _summary(row.duration),
+        "blocked": _summary(row.blocked),
+    }
 
 
 def _finite(value: float) -> float | None:

@@ -32,12 +32,7 @@ class MemoryReporter:
     def report(self, snapshot: Snapshot) -> int:
         """Keep the snapshot."""
         self.snapshots.append(snapshot)
-        return (
-            len(snapshot.requests)
-            + len(snapshot.points)
-            + len(snapshot.distributions)
-            + len(snapshot.spans)
-        )
+        return snapshot.data_count
 
     def flush(self, timeout_s: float) -> bool:
         """Return True."""

@@ -13,6 +13,8 @@ from wf_instrument.reporting.snapshot import (
     RequestKey,
     Snapshot,
     UnmatchedPath,
+    WebSocketInterval,
+    WebSocketKey,
 )
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from wf_instrument.metrics.histogram import ExponentialHistogram
 
-__all__ = ["merge_requests", "merge_snapshots"]
+__all__ = ["merge_requests", "merge_snapshots", "merge_websockets"]
 
 _T = TypeVar("_T")
 
@@ -35,6 +37,7 @@ def merge_snapshots(earlier: Snapshot, later: Snapshot) -> Snapshot:
         later,
         started_ns=earlier.started_ns,
         requests=_requests(earlier.requests, later.requests),
+        websockets=_websockets(earlier.websockets, later.websockets),
         in_flight=_latest(earlier.in_flight, later.in_flight, _in_flight_key),
         total_in_flight=tuple(
             {**dict(earlier.total_in_flight), **dict(later.total_in_flight)}.items()
@@ -73,6 +76,52 @@ def merge_requests(a: RequestInterval, b: RequestInterval) -> RequestInterval:
         request_bytes=_add(a.request_bytes, b.request_bytes),
         response_bytes=_add(a.response_bytes, b.response_bytes),
         background=_add(a.background, b.background),
+        blocked=_add(a.blocked, b.blocked),
+    )
+
+
+def _websockets(
+    earlier: tuple[WebSocketInterval, ...], later: tuple[WebSocketInterval, ...]
+) -> tuple[WebSocketInterval, ...]:
+    if not earlier or not later:
+        return earlier or later
+    merged = _of_one_moment(earlier)
+    for key, row in _of_one_moment(later).items():
+        known = merged.get(key)
+        merged[key] = row if known is None else merge_websockets(known, row)
+    return tuple(merged.values())
+
+
+def _of_one_moment(
+    rows: tuple[WebSocketInterval, ...],
+) -> dict[WebSocketKey, WebSocketInterval]:
+    # Two applications of one process may spell a route alike: what they serve adds up.
+    merged: dict[WebSocketKey, WebSocketInterval] = {}
+    for row in rows:
+        known = merged.get(row.key)
+        if known is not None:
+            in_flight = known.in_flight + row.in_flight
+            row = replace(merge_websockets(known, row), in_flight=in_flight)
+        merged[row.key] = row
+    return merged
+
+
+def merge_websockets(a: WebSocketInterval, b: WebSocketInterval) -> WebSocketInterval:
+    """Return one row for two of the same key, `b` the later one; neither is changed."""
+    ends = dict(a.ends)
+    for end, count in b.ends:
+        ends[end] = ends.get(end, 0) + count
+    no_cpu = a.cpu_s is None and b.cpu_s is None
+    return WebSocketInterval(
+        key=a.key,
+        in_flight=b.in_flight,
+        messages_received=a.messages_received + b.messages_received,
+        messages_sent=a.messages_sent + b.messages_sent,
+        received_bytes=a.received_bytes + b.received_bytes,
+        sent_bytes=a.sent_bytes + b.sent_bytes,
+        ends=tuple(ends.items()),
+        duration=_add(a.duration, b.duration),
+        cpu_s=None if no_cpu else (a.cpu_s or 0.0) + (b.cpu_s or 0.0),
         blocked=_add(a.blocked, b.blocked),
     )
 

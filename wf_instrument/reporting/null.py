@@ -20,12 +20,7 @@ class NullReporter:
 
     def report(self, snapshot: Snapshot) -> int:
         """Return how many data there were."""
-        return (
-            len(snapshot.requests)
-            + len(snapshot.points)
-            + len(snapshot.distributions)
-            + len(snapshot.spans)
-        )
+        return snapshot.data_count
 
     def flush(self, timeout_s: float) -> bool:
         """Return True."""

@@ -236,12 +236,7 @@ class Pipeline:
             slot.pending = pending
 
     def _report(self, slot: _Slot, snapshot: Snapshot) -> None:
-        offered = (
-            len(snapshot.requests)
-            + len(snapshot.points)
-            + len(snapshot.distributions)
-            + len(snapshot.spans)
-        )
+        offered = snapshot.data_count
         try:
             taken = slot.reporter.report(snapshot)
         except Exception as error:  # noqa: BLE001 - the border to reporters of others
@@ -283,6 +278,7 @@ def _spans_only(snapshot: Snapshot) -> Snapshot:
     return replace(
         snapshot,
         requests=(),
+        websockets=(),
         in_flight=(),
         total_in_flight=(),
         running=(),

@@ -1,4 +1,4 @@
-"""The table of rate, errors and duration per route, at most 80 columns wide."""
+"""Tables of rate, errors and duration per route, and of WebSockets; at most 80 columns wide."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["RedRow", "duration_text", "encodable", "red_table"]
+__all__ = ["RedRow", "WebSocketRow", "duration_text", "encodable", "red_table", "websocket_table"]
 
 WIDTH: Final = 80
 _HEAD: Final = ("requests", "rate/s", "errors", "p50", "p95", "p99", "CPU")
+_WEBSOCKET_HEAD: Final = ("open", "ended", "errors", "received", "sent")
 _UNITS: Final = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 #: What stands in for the table's own characters where the output cannot show them.
 _PLAIN: Final = str.maketrans("─…µ", "-~u")
@@ -33,11 +34,33 @@ class RedRow:
     cpu_share: float
 
 
+@dataclass(frozen=True, slots=True)
+class WebSocketRow:
+    """The WebSocket connections of one route; messages `received` and `sent`."""
+
+    route: str
+    in_flight: int = 0
+    ended: int = 0
+    errors: int = 0
+    received: int = 0
+    sent: int = 0
+
+
 def red_table(rows: Iterable[RedRow]) -> str:
     """Return the table, without a newline at its end; long routes lose their middle."""
     rows = list(rows)
-    table = [list(_HEAD), *([*_figures(row)] for row in rows)]
-    labels = ["route", *(_label(row) for row in rows)]
+    labels = ["route", *(_label(row.method, row.route) for row in rows)]
+    return _table(labels, [_HEAD, *map(_figures, rows)])
+
+
+def websocket_table(rows: Iterable[WebSocketRow]) -> str:
+    """Return the table of WebSockets, in the same form."""
+    rows = list(rows)
+    labels = ["websocket", *(_label("WS", row.route) for row in rows)]
+    return _table(labels, [_WEBSOCKET_HEAD, *map(_websocket_figures, rows)])
+
+
+def _table(labels: list[str], table: Sequence[Sequence[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     room = max(WIDTH - sum(widths) - 2 * len(widths), 12)
     labels = [_shorten(label, room) for label in labels]
@@ -91,9 +114,14 @@ def _figures(row: RedRow) -> Sequence[str]:
     )
 
 
-def _label(row: RedRow) -> str:
+def _websocket_figures(row: WebSocketRow) -> Sequence[str]:
+    figures = (row.in_flight, row.ended, row.errors, row.received, row.sent)
+    return tuple(f"{figure:,}" for figure in figures)
+
+
+def _label(method: str, route: str) -> str:
     # A route may hold anything; a terminal obeys control characters.
-    text = f"{row.method} {row.route}"
+    text = f"{method} {route}"
     return "".join(char if char.isprintable() else "?" for char in text)
 
 

@@ -28,6 +28,9 @@ __all__ = [
     "Snapshot",
     "Tags",
     "UnmatchedPath",
+    "WebSocketEnd",
+    "WebSocketInterval",
+    "WebSocketKey",
 ]
 
 Tags = tuple[tuple[str, str], ...]
@@ -134,6 +137,84 @@ class InFlight:
 
 
 @dataclass(frozen=True, slots=True)
+class WebSocketKey:
+    """The dimensions of WebSocket connections, as the framework spells them.
+
+    Attributes:
+        framework: As of `RequestKey`, like the others.
+        scheme: `ws` or `wss`.
+    """
+
+    framework: str
+    route: str | None
+    func: str | None
+    module: str | None = None
+    scheme: str = "ws"
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketEnd:
+    """One way in which connections ended.
+
+    Attributes:
+        status: 101 when it was accepted, else what the client was answered.
+        outcome: How it ended; `client_disconnect` when the client was lost without a word.
+        error_type: Class name of the exception that left the handler, or None.
+    """
+
+    status: int
+    outcome: Outcome = "ok"
+    error_type: str | None = None
+
+    @property
+    def is_error(self) -> bool:
+        """Whether metrics count it as an error: refused, failed, or closed for a fault."""
+        return self.outcome != "ok" and self.outcome not in _BLAMELESS
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketInterval:
+    """The WebSocket connections of one key in one interval. Times in seconds, sizes in bytes.
+
+    What passes is counted while a connection is open; what is known only at its end, when it ends.
+
+    Attributes:
+        in_flight: Connections being served when the interval ended; those of `RequestInterval`
+            are not among them.
+        messages_received: From clients.
+        messages_sent: To clients.
+        received_bytes: Of the messages from clients.
+        sent_bytes: Of the messages to clients.
+        ends: The connections that ended, by how.
+        duration: From the handshake to the end, of the connections that were accepted.
+        cpu_s: CPU time of the handlers; None where it cannot be had.
+        blocked: Steps of handlers that held the event loop longer than
+            `loop_block_threshold_ms`.
+    """
+
+    key: WebSocketKey
+    in_flight: int = 0
+    messages_received: int = 0
+    messages_sent: int = 0
+    received_bytes: int = 0
+    sent_bytes: int = 0
+    ends: tuple[tuple[WebSocketEnd, int], ...] = ()
+    duration: ExponentialHistogram | None = None
+    cpu_s: float | None = None
+    blocked: ExponentialHistogram | None = None
+
+    @property
+    def connections(self) -> int:
+        """How many connections ended."""
+        return sum(count for _, count in self.ends)
+
+    @property
+    def errors(self) -> int:
+        """How many of them failed."""
+        return sum(count for end, count in self.ends if end.is_error)
+
+
+@dataclass(frozen=True, slots=True)
 class RunningRequest:
     """One request being served when the interval ended."""
 
@@ -196,6 +277,7 @@ class Snapshot:
     started_ns: int
     ended_ns: int
     requests: tuple[RequestInterval, ...] = ()
+    websockets: tuple[WebSocketInterval, ...] = ()
     in_flight: tuple[InFlight, ...] = ()
     total_in_flight: tuple[tuple[str, int], ...] = ()
     running: tuple[RunningRequest, ...] = ()
@@ -208,8 +290,17 @@ class Snapshot:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing in it that a backend would keep."""
-        return not (
-            self.requests or self.in_flight or self.points or self.distributions or self.spans
+        return not (self.data_count or self.in_flight)
+
+    @property
+    def data_count(self) -> int:
+        """How many data it holds, of those that reporters say they took."""
+        return (
+            len(self.requests)
+            + len(self.websockets)
+            + len(self.points)
+            + len(self.distributions)
+            + len(self.spans)
         )
 
 
@@ -218,6 +309,7 @@ class SnapshotDraft:
     """A snapshot while producers fill it; used by the pipeline's thread alone."""
 
     requests: list[RequestInterval] = field(default_factory=list)
+    websockets: list[WebSocketInterval] = field(default_factory=list)
     in_flight: list[InFlight] = field(default_factory=list)
     total_in_flight: dict[str, int] = field(default_factory=dict)
     running: list[RunningRequest] = field(default_factory=list)
@@ -234,6 +326,7 @@ class SnapshotDraft:
             started_ns=started_ns,
             ended_ns=ended_ns,
             requests=tuple(self.requests),
+            websockets=tuple(self.websockets),
             in_flight=tuple(self.in_flight),
             total_in_flight=tuple(self.total_in_flight.items()),
             running=tuple(self.running),

@@ -1,4 +1,4 @@
-"""The ASGI driver: wraps an application, records each HTTP request, changes nothing.
+"""The ASGI driver: wraps an application, records each request, changes nothing.
 
 Threads: a request stays in its event loop's thread; nothing here is shared between requests but
     the recorder.
@@ -78,15 +78,22 @@ class AsgiTelemetry:
         self.traces_all = traces_all
 
     async def serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve what is no HTTP request."""
+        """Serve what is neither an HTTP request nor a WebSocket."""
         await self.app(scope, receive, send)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or whatever else the server asks for, through the application."""
-        if scope["type"] != "http" or not self.is_on:
+        kind = scope["type"]
+        if kind == "http" and self.is_on:
+            request = self._begin(AsgiRequest, scope, receive, send)
+        elif kind == "websocket" and self.is_on:
+            # Imported by the first one: most applications have none, and it builds on this module.
+            from wf_instrument.web.websocket import WebSocketRecord
+
+            request = self._begin(WebSocketRecord, scope, receive, send)
+        else:
             await self.serve_other(scope, receive, send)
             return
-        request = self._begin(scope, receive, send)
         if request is None:
             await self.app(scope, receive, send)
             return
@@ -107,7 +114,9 @@ class AsgiTelemetry:
             variable.set(before)
             request.returned()
 
-    def _begin(self, scope: Scope, receive: Receive, send: Send) -> AsgiRequest | None:
+    def _begin(
+        self, record: type[AsgiRequest], scope: Scope, receive: Receive, send: Send
+    ) -> AsgiRequest | None:
         """Return the record of the request, None for one that is not to be recorded here."""
         try:
             outer = scope.get(REQUEST_KEY)
@@ -118,7 +127,7 @@ class AsgiTelemetry:
             excluded = self.recorder.excluded
             if excluded is not None and excluded.search(scope["path"]):
                 return None
-            return AsgiRequest(self, scope, receive, send)
+            return record(self, scope, receive, send)
         except Exception as error:  # noqa: BLE001 - the border to the application
             caught("asgi.begin", error)
             return None
@@ -130,10 +139,12 @@ class AsgiRequest(RequestRecord):
     Attributes:
         mounts: What the framework went through on its way to the view, outermost first.
         served: The framework's own request while it handles one that the scope does not tell of.
+        is_websocket: Whether it is a WebSocket connection.
     """
 
     mounts: tuple[object, ...] = ()
     served: Any = None
+    is_websocket: bool = False
     is_stepping: bool = False
     longest_step_ns: int = 0
     cpu_ns: int = 0
@@ -155,18 +166,20 @@ class AsgiRequest(RequestRecord):
         headers: Any = scope["headers"]
         # Kept apart: frameworks change the scope on the way, and it may not outlive the request.
         self._asked: Any = (scope["path"], scope.get("root_path", ""), headers)
-        if recorder.settings.url_query and scope["query_string"]:
+        if recorder.settings.url_query and scope.get("query_string"):
             self._asked = (*self._asked, f"?{scope['query_string'].decode('latin-1')}")
         self._scheme: str = scope.get("scheme", "http")
         self.recorder = recorder
-        self.method = method = scope["method"]
+        # A handshake has no method of its own; it is a GET.
+        self.method = method = scope.get("method", "GET")
         self.started_ns = started_ns = _wall_ns()
         if recorder.cpu_clock is not None:
             self.step_cpu_ns = thread_time_ns()
         self.started_mono_ns = self.step_ns = _now_ns()
         if recorder.metrics:
             # From here on a drain in another thread may look at it.
-            recorder.live[id(self)] = self
+            live: dict[int, Any] = recorder.websockets.live if self.is_websocket else recorder.live
+            live[id(self)] = self
         try:
             scope[REQUEST_KEY] = self
             names = [name for name, _ in headers]

@@ -28,6 +28,7 @@ from wf_instrument.reporting.snapshot import (
 )
 from wf_instrument.web.incoming import IncomingTrust
 from wf_instrument.web.series import Cell, RouteHandle
+from wf_instrument.web.websocket_series import WebSocketLedger
 
 if TYPE_CHECKING:
     from wf_instrument.reporting.pipeline import Pipeline
@@ -48,6 +49,7 @@ _TOP_UNMATCHED: Final = 50
 _METHODS: Final = frozenset(
     {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"}
 )
+_SCHEMES: Final = frozenset({"http", "https", "ws", "wss"})
 _PROTOCOLS: Final = {
     "HTTP/1.0": "1.0",
     "HTTP/1.1": "1.1",
@@ -113,6 +115,7 @@ class Recorder:
         )
         self.loop_block_ns = round(settings.loop_block_threshold_ms * 1e6)
         self.live: dict[int, LiveRequest] = {}
+        self.websockets = WebSocketLedger()
         self.touched: list[Cell] = []
         self.unmatched_paths: list[str] = []
         self.overflowed = 0
@@ -130,6 +133,7 @@ class Recorder:
     def _in_child(self) -> None:
         self._making = threading.Lock()
         self.live.clear()
+        self.websockets.clear()
         self.touched.clear()
         self.unmatched_paths.clear()
         for handle in self._made.values():
@@ -150,7 +154,7 @@ class Recorder:
     ) -> RouteHandle:
         known = (
             method if method in _METHODS else "_OTHER",
-            scheme if scheme in {"http", "https"} else "http",
+            scheme if scheme in _SCHEMES else "http",
             _PROTOCOLS.get(protocol, "1.1"),
         )
         with self._making:
@@ -210,6 +214,7 @@ class Recorder:
             seen.add(cell.handle)
         if self.metrics:
             self._drain_live(draft, seen)
+            draft.websockets += self.websockets.drain()
         n = len(self.unmatched_paths)
         paths = Counter(self.unmatched_paths[:n])
         del self.unmatched_paths[:n]

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Final
 
 from wf_instrument.backends.wavefront.datum_sender import lost_data, put_datum
 from wf_instrument.backends.wavefront.histogram_granularity import MINUTE
+from wf_instrument.backends.wavefront.row_figures import FACTORS, amount, distribution
 from wf_instrument.backends.wavefront.text import is_blank, sanitize_without_quotes
 from wf_instrument.errors import QueueFullError
 from wf_instrument.forking import reset_after_fork
 from wf_instrument.guard import caught
-from wf_instrument.metrics.conventions.hierarchical import Figure, Hierarchy, Series
+from wf_instrument.metrics.conventions.hierarchical import Hierarchy, Series
 from wf_instrument.metrics.histogram import ExponentialHistogram
 from wf_instrument.metrics.wavefront_histogram import MAX_CENTROIDS
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
         RequestKey,
         Snapshot,
         Tags,
+        WebSocketInterval,
+        WebSocketKey,
     )
     from wf_instrument.tracing.span_data import SpanData
 
@@ -45,14 +48,6 @@ __all__ = ["PROVIDED_SOURCE", "WavefrontPipelineReporter"]
 #: Source: Wavefront SDK, `WAVEFRONT_PROVIDED_SOURCE`.
 PROVIDED_SOURCE: Final = "wavefront-provided"
 
-#: The unit a histogram is sent in, as a factor to seconds or bytes.
-_FACTORS: Final[dict[Figure, float]] = {
-    "latency_ms": 1e3,
-    "ttfb_ms": 1e3,
-    "cpu_ns": 1e9,
-    "request_bytes": 1.0,
-    "response_bytes": 1.0,
-}
 #: For how long distributions that the client refused are offered again.
 _KEPT_REFUSED_S: Final = 600
 #: A series as the receiver tells it from others: name and tags after sanitising.
@@ -60,7 +55,7 @@ _Wire = tuple[str, "Tags"]
 
 
 class WavefrontPipelineReporter:
-    """Reports request telemetry, registries and spans through a client.
+    """Reports telemetry of requests and WebSockets, registries and spans through a client.
 
     Args:
         client: Queues and delivers; closed with the reporter, at the interpreter's end too.
@@ -91,6 +86,7 @@ class WavefrontPipelineReporter:
         self._send_spans = send_spans
         self._hierarchy = Hierarchy(identity)
         self._series: dict[RequestKey, list[tuple[Series, _Wire]]] = {}
+        self._websocket_series: dict[WebSocketKey, list[Series]] = {}
         self._reset()
         reset_after_fork(self._reset)
 
@@ -108,7 +104,7 @@ class WavefrontPipelineReporter:
             self._newest_s = max(self._newest_s, at_s)
             for wire, source in list(self._owed):
                 self._put_delta(wire, 0.0, source)
-            taken = self._requests(snapshot, at_s)
+            taken = self._requests(snapshot, at_s) + self._websockets(snapshot, at_s)
             self._in_flight(snapshot, at_s)
             taken += sum([self._point(point, at_s) for point in snapshot.points])
             for row in snapshot.distributions:
@@ -158,22 +154,57 @@ class WavefrontPipelineReporter:
         for row in snapshot.requests:
             for series, wire in self._named(row.key):
                 if series.kind == "histogram":
-                    values = _distribution(row, series.figure)
-                    if values is not None and values.count:
-                        self._keep(wire, minute_s, values, _FACTORS[series.figure])
-                    continue
-                amount = _amount(row, series.figure)
-                sums = counters if series.kind == "counter" else deltas
-                sums[wire] = sums.get(wire, 0.0) + amount
-        source = self._identity.source
+                    self._keep_figure(row, series, wire, minute_s)
+                elif row.count:  # work that outlasted its request's interval counts no request
+                    sums = counters if series.kind == "counter" else deltas
+                    sums[wire] = sums.get(wire, 0.0) + amount(row, series.figure)
         refused_before = self.refused
-        for wire, amount in counters.items():
-            total = self._totals[wire] = self._totals.get(wire, 0.0) + amount
-            name, tags = wire
-            self._put(self.client.send_metric, name, total, at_s, source, dict(tags))
-        for wire, amount in deltas.items():
-            self._put_delta(wire, amount, PROVIDED_SOURCE)
+        self._put_counters(counters, at_s)
+        for wire, change in deltas.items():
+            self._put_delta(wire, change, PROVIDED_SOURCE)
         return 0 if self.refused > refused_before else len(snapshot.requests)
+
+    def _websockets(self, snapshot: Snapshot, at_s: int) -> int:
+        """As `_requests`, of the connections."""
+        minute_s = snapshot.started_ns // 60_000_000_000 * 60
+        counters: dict[_Wire, float] = {}
+        gauges: dict[_Wire, float] = {}
+        for row in snapshot.websockets:
+            for series in self._named_websockets(row.key):
+                wire = _wire(series.name, series.tags)
+                if series.kind == "histogram":
+                    self._keep_figure(row, series, wire, minute_s)
+                elif series.kind == "gauge":
+                    gauges[wire] = gauges.get(wire, 0) + row.in_flight
+                elif series.figure == "connections":
+                    for end, count in row.ends:
+                        named = (("status", str(end.status)), ("outcome", end.outcome))
+                        wire = _wire(series.name, (*series.tags, *named))
+                        counters[wire] = counters.get(wire, 0.0) + count
+                else:
+                    change: int = getattr(row, series.figure)
+                    counters[wire] = counters.get(wire, 0.0) + change
+        refused_before = self.refused
+        self._put_counters(counters, at_s)
+        self._put_gauges(gauges, at_s)
+        return 0 if self.refused > refused_before else len(snapshot.websockets)
+
+    def _named_websockets(self, key: WebSocketKey) -> list[Series]:
+        known = self._websocket_series.get(key)
+        if known is None:
+            known = self._hierarchy.of_websockets(key.framework, key.route, key.func, key.module)
+            self._websocket_series[key] = known
+        return known
+
+    def _put_counters(self, changes: dict[_Wire, float], at_s: int) -> None:
+        for wire, change in changes.items():
+            total = self._totals[wire] = self._totals.get(wire, 0.0) + change
+            name, tags = wire
+            self._put(self.client.send_metric, name, total, at_s, self._identity.source, dict(tags))
+
+    def _put_gauges(self, gauges: dict[_Wire, float], at_s: int) -> None:
+        for (name, tags), value in gauges.items():
+            self._put(self.client.send_metric, name, value, at_s, self._identity.source, dict(tags))
 
     def _named(self, key: RequestKey) -> list[tuple[Series, _Wire]]:
         known = self._series.get(key)
@@ -186,7 +217,7 @@ class WavefrontPipelineReporter:
         return known
 
     def _in_flight(self, snapshot: Snapshot, at_s: int) -> None:
-        gauges: dict[_Wire, int] = {}
+        gauges: dict[_Wire, float] = {}
         for row in snapshot.in_flight:
             series = self._hierarchy.of_in_flight(
                 row.framework, row.route, row.func, row.module, row.method
@@ -197,8 +228,14 @@ class WavefrontPipelineReporter:
             if snapshot.requests or snapshot.in_flight or count:
                 series = self._hierarchy.of_total_in_flight(framework)
                 gauges[_wire(series.name, series.tags)] = count
-        for (name, tags), value in gauges.items():
-            self._put(self.client.send_metric, name, value, at_s, self._identity.source, dict(tags))
+        self._put_gauges(gauges, at_s)
+
+    def _keep_figure(
+        self, row: RequestInterval | WebSocketInterval, series: Series, wire: _Wire, minute_s: int
+    ) -> None:
+        values = distribution(row, series.figure)
+        if values is not None:
+            self._keep(wire, minute_s, values, FACTORS[series.figure])
 
     def _keep(
         self, wire: _Wire, minute_s: int, values: ExponentialHistogram, factor: float = 1.0
@@ -305,22 +342,6 @@ def _own_tags(identity: Identity) -> Tags:
 
 def _worker_tags(identity: Identity) -> Tags:
     return (("worker", str(identity.worker_slot)),) if identity.worker_slot else ()
-
-
-def _amount(row: RequestInterval, figure: Figure) -> float:
-    if figure == "errors":
-        return row.count if row.key.is_error else 0
-    return row.latency.sum * 1e3 if figure == "total_ms" else row.count
-
-
-def _distribution(row: RequestInterval, figure: Figure) -> ExponentialHistogram | None:
-    return {
-        "latency_ms": row.latency,
-        "cpu_ns": row.cpu,
-        "ttfb_ms": row.ttfb,
-        "request_bytes": row.request_bytes,
-        "response_bytes": row.response_bytes,
-    }[figure]
 
 
 def _scaled(values: ExponentialHistogram, factor: float) -> ExponentialHistogram:

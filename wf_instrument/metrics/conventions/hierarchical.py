@@ -30,6 +30,15 @@ Figure = Literal[
     "ttfb_ms",
     "request_bytes",
     "response_bytes",
+    "queued_ms",
+    "background_ms",
+    "blocked_ms",
+    "connections",
+    "messages_received",
+    "messages_sent",
+    "received_bytes",
+    "sent_bytes",
+    "duration_ms",
 ]
 Tags = tuple[tuple[str, str], ...]
 
@@ -114,6 +123,9 @@ class Hierarchy:
             Series(f"{summary}.latency", "histogram", "latency_ms", full),
             Series(f"{summary}.cpu_ns", "histogram", "cpu_ns", full),
             Series(f"{summary}.ttfb", "histogram", "ttfb_ms", full),
+            Series(f"{summary}.queued", "histogram", "queued_ms", full),
+            Series(f"{summary}.background", "histogram", "background_ms", full),
+            self._blocked(framework, full),
             Series(f"{summary}.total_time.count", "counter", "total_ms", full),
             Series(f"{response}.body_bytes", "histogram", "response_bytes", full),
             Series(
@@ -145,6 +157,29 @@ class Hierarchy:
         return Series(
             f"{framework}.total_requests.inflight.value", "gauge", "in_flight", self._full(())
         )
+
+    def of_websockets(
+        self, framework: str, route: str | None, func: str | None, module: str | None
+    ) -> list[Series]:
+        """Return the series of the WebSocket connections of a route.
+
+        That of ended connections lacks the tags `status` and `outcome`.
+        """
+        name = f"{framework}.websocket.{entity_name(route)}"
+        full = self._full(_route_tags(framework, func, module))
+        return [
+            Series(f"{name}.inflight.value", "gauge", "in_flight", full),
+            Series(f"{name}.connections.count", "counter", "connections", full),
+            Series(f"{name}.messages_received.count", "counter", "messages_received", full),
+            Series(f"{name}.messages_sent.count", "counter", "messages_sent", full),
+            Series(f"{name}.received_bytes.count", "counter", "received_bytes", full),
+            Series(f"{name}.sent_bytes.count", "counter", "sent_bytes", full),
+            Series(f"{name}.duration", "histogram", "duration_ms", full),
+            self._blocked(framework, full),
+        ]
+
+    def _blocked(self, framework: str, full: Tags) -> Series:
+        return Series(f"{framework}.loop.blocked", "histogram", "blocked_ms", full)
 
     def _overall(self, name: str, figure: Figure) -> Iterator[Series]:
         yield Series(f"{name}.aggregated_per_source.count", "counter", figure, self._full(()))
