@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from wf_instrument.identity import ApplicationTags, Identity
 from wf_instrument.metrics.histogram import ExponentialHistogram
-from wf_instrument.reporting.snapshot import Outcome, RequestInterval, RequestKey, Snapshot
+from wf_instrument.reporting.snapshot import (
+    Outcome,
+    RequestInterval,
+    RequestKey,
+    Snapshot,
+    WebSocketEnd,
+    WebSocketInterval,
+    WebSocketKey,
+)
 from wf_instrument.tracing.span_data import SpanData
 
 if TYPE_CHECKING:
@@ -45,6 +54,23 @@ def request_row(
         cpu=histogram(value / 4 for value in seconds),
         response_bytes=histogram(1000.0 for _ in seconds),
         request_bytes=histogram(0.0 for _ in seconds),
+    )
+
+
+def websocket_row(
+    route: str | None, *ends: WebSocketEnd, func: str | None = "chat", in_flight: int = 0
+) -> WebSocketInterval:
+    """Return connections that ended so, each after two seconds and three messages sent."""
+    return WebSocketInterval(
+        WebSocketKey("starlette", route, func),
+        in_flight=in_flight,
+        messages_received=2 * len(ends),
+        messages_sent=3 * len(ends),
+        received_bytes=20 * len(ends),
+        sent_bytes=30 * len(ends),
+        ends=tuple(Counter(ends).items()),
+        duration=histogram(2.0 for _ in ends) if ends else None,
+        cpu_s=0.5 * len(ends),
     )
 
 

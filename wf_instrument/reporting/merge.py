@@ -55,8 +55,9 @@ def _requests(
 ) -> tuple[RequestInterval, ...]:
     if not earlier or not later:
         return earlier or later
-    merged: dict[RequestKey, RequestInterval] = {row.key: row for row in earlier}
-    for row in later:
+    merged: dict[RequestKey, RequestInterval] = {}
+    # Also those of one side: two applications of one process may spell a route alike.
+    for row in (*earlier, *later):
         known = merged.get(row.key)
         merged[row.key] = row if known is None else merge_requests(known, row)
     return tuple(merged.values())
