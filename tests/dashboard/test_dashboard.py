@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from samples import request_row, snapshot, span
+from samples import request_row, snapshot, span, websocket_row
 from wf_instrument.backends.local import LocalReporter
 from wf_instrument.dashboard import DashboardServer
 from wf_instrument.errors import ConfigError
+from wf_instrument.reporting.snapshot import WebSocketEnd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -177,3 +178,15 @@ def test_the_server_ends_while_somebody_listens(reporter: LocalReporter) -> None
 def test_a_port_that_is_taken_is_told(server: DashboardServer, reporter: LocalReporter) -> None:
     with pytest.raises(ConfigError, match="choose another --port"):
         DashboardServer(reporter.path, port=server.port)
+
+
+def test_the_state_tells_websockets_by_route(
+    reporter: LocalReporter, server: DashboardServer
+) -> None:
+    row = websocket_row(HOSTILE, WebSocketEnd(101), WebSocketEnd(500, "server_error"), in_flight=4)
+    reporter.report(snapshot(websockets=[row]))
+    assert reporter.flush(5)
+    (shown,) = json.loads(ask(server, "/api/state?window=15m")[1])["websockets"]
+    assert (shown["route"], shown["in_flight"], shown["connections"]) == (HOSTILE, 4, 2)
+    assert (shown["errors"], shown["received"], shown["sent"]) == (1, 4, 6)
+    assert (shown["p50_ms"], shown["statuses"]) == (2000.0, [[101, 1], [500, 1]])

@@ -5,14 +5,15 @@ from __future__ import annotations
 import io
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from samples import request_row, snapshot, span
+from samples import histogram, request_row, snapshot, span, websocket_row
 from wf_instrument.reporting.console import ConsoleReporter
 from wf_instrument.reporting.file import FileReporter
-from wf_instrument.reporting.snapshot import Point
+from wf_instrument.reporting.snapshot import Point, WebSocketEnd
 
 
 def test_the_table_counts_the_spans_that_came_ahead_of_it() -> None:
@@ -64,3 +65,37 @@ def test_lines_that_a_full_disk_refuses_are_counted() -> None:
     reporter = FileReporter(Path("/dev/full"))
     assert reporter.report(snapshot(spans=[span("a", 1), span("b", 2)])) == 0
     assert reporter.dropped == 2
+
+
+def test_websockets_have_a_table_of_their_own() -> None:
+    stream = io.StringIO()
+    rows = [
+        websocket_row("/chat", WebSocketEnd(101), WebSocketEnd(500, "server_error"), in_flight=7),
+        websocket_row(None, WebSocketEnd(403, "client_error")),
+    ]
+    ConsoleReporter(stream).report(snapshot(websockets=rows))
+    _, head, line, *figures = stream.getvalue().splitlines()
+    assert head.split() == ["websocket", "open", "ended", "errors", "received", "sent"]
+    assert len(head) == len(line)
+    assert [text.split() for text in figures if text] == [
+        ["WS", "/chat", "7", "2", "1", "4", "6"],
+        ["WS", "UNKNOWN", "0", "1", "1", "2", "3"],
+    ]
+
+
+def test_work_that_outlasts_its_requests_interval_is_no_row_of_the_table() -> None:
+    stream = io.StringIO()
+    rest = replace(request_row("/a", 200, []), background=histogram([3.0]))
+    assert ConsoleReporter(stream).report(snapshot(requests=[rest])) == 1
+    assert stream.getvalue() == ""
+
+
+def test_a_websocket_is_a_line_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    row = websocket_row("/chat", WebSocketEnd(101), WebSocketEnd(101), in_flight=7)
+    assert FileReporter(path).report(snapshot(websockets=[row])) == 1
+    line = json.loads(path.read_text())
+    assert (line["kind"], line["route"], line["in_flight"]) == ("websocket", "/chat", 7)
+    assert line["connections"] == [{"status": 101, "outcome": "ok", "error_type": None, "count": 2}]
+    assert (line["messages_received"], line["messages_sent"]) == (4, 6)
+    assert (line["duration"]["count"], line["duration"]["p50"]) == (2, 2.0)

@@ -57,6 +57,7 @@ def state(
             }
             for row in rows
         ],
+        "websockets": _websockets(reader, since_s),
         "timeline": [
             [
                 bucket.start_s,
@@ -104,6 +105,24 @@ def trace(reader: StoreReader, trace_id: str) -> dict[str, object]:
             for span in reader.trace(trace_id)
         ],
     }
+
+
+def _websockets(reader: StoreReader, since_s: float) -> list[dict[str, object]]:
+    return [
+        {
+            "route": row.route,
+            "func": row.func,
+            "in_flight": row.in_flight,
+            "connections": row.connections,
+            "errors": row.errors,
+            "received": row.messages_received,
+            "sent": row.messages_sent,
+            "p50_ms": row.p50_s * 1e3,
+            "p95_ms": row.p95_s * 1e3,
+            "statuses": [list(pair) for pair in row.statuses],
+        }
+        for row in reader.websockets(since_s)
+    ]
 
 
 def _ms(seconds: float | None) -> float | None:

@@ -21,8 +21,10 @@ from wf_instrument.backends.local.results import (
     StoredSpan,
     TimeBucket,
     TraceSummary,
+    WebSocketSummary,
 )
 from wf_instrument.backends.local.schema import SLOT_S, connect
+from wf_instrument.backends.local.websocket_rows import summarize_websockets
 from wf_instrument.errors import StoreError
 from wf_instrument.forking import reset_after_fork
 from wf_instrument.metrics.histogram import ExponentialHistogram
@@ -38,6 +40,7 @@ __all__ = [
     "StoredSpan",
     "TimeBucket",
     "TraceSummary",
+    "WebSocketSummary",
 ]
 
 #: A process that has not written for so long is gone, and so are its requests in flight.
@@ -118,8 +121,17 @@ class StoreReader:
         summaries = [
             _summary(key, totals, seconds, all_cpu_s, running.get((key[1], key[3]), 0))
             for key, totals in rows.items()
+            if totals.count  # else there was only work that outlasted its request's interval
         ]
         return sorted(summaries, key=lambda row: -row.count)
+
+    def websockets(
+        self, since_s: float | None = None, until_s: float | None = None
+    ) -> list[WebSocketSummary]:
+        """Return a row a route that has or had WebSocket connections, the busiest first."""
+        until_s = 1e15 if until_s is None else until_s
+        with self._reading(self._pool) as connection:
+            return summarize_websockets(connection, since_s or 0.0, until_s, time.time() - _ALIVE_S)
 
     def timeline(
         self,

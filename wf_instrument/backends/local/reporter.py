@@ -197,12 +197,7 @@ class LocalReporter:
 
 
 def _data_in(snapshot: Snapshot) -> int:
-    return (
-        len(snapshot.requests)
-        + len(storable(snapshot.points))
-        + len(snapshot.distributions)
-        + len(snapshot.spans)
-    )
+    return snapshot.data_count - len(snapshot.points) + len(storable(snapshot.points))
 
 
 def from_url(url: ReporterUrl, identity: Identity, settings: Settings) -> LocalReporter:

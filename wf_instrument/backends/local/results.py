@@ -10,6 +10,7 @@ __all__ = [
     "StoredSpan",
     "TimeBucket",
     "TraceSummary",
+    "WebSocketSummary",
 ]
 
 
@@ -38,6 +39,30 @@ class RouteSummary:
     cpu_share: float
     statuses: tuple[tuple[int, int], ...]
     in_flight: int
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketSummary:
+    """The WebSocket connections of one route over a window; times in seconds.
+
+    `connections` ended in the window, `in_flight` are open now; the quantiles are of the duration
+    of those that were accepted and ended.
+    """
+
+    framework: str
+    route: str | None
+    func: str | None
+    in_flight: int
+    connections: int
+    errors: int
+    messages_received: int
+    messages_sent: int
+    received_bytes: int
+    sent_bytes: int
+    p50_s: float
+    p95_s: float
+    cpu_s: float
+    statuses: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,10 @@ def _used_bytes(connection: sqlite3.Connection) -> int:
 def _forget_oldest_fifth(connection: sqlite3.Connection) -> bool:
     """Delete the oldest fifth of figures and of spans; False when there is nothing to delete."""
     before = connection.total_changes
-    first, last = connection.execute("SELECT min(slot_s), max(slot_s) FROM slots").fetchone()
+    first, last = connection.execute(
+        "SELECT min(slot_s), max(slot_s) FROM"
+        " (SELECT slot_s FROM slots UNION SELECT slot_s FROM websockets)"
+    ).fetchone()
     if first is not None and first < last:  # the slot being written stays
         _forget_before(connection, first + max(SLOT_S, (last - first) / 5))
     connection.execute(
@@ -83,6 +86,7 @@ def _forget_oldest_fifth(connection: sqlite3.Connection) -> bool:
 def _forget_before(connection: sqlite3.Connection, oldest_s: float) -> None:
     for statement, bound in (
         ("DELETE FROM slots WHERE slot_s < ?", oldest_s),
+        ("DELETE FROM websockets WHERE slot_s < ?", oldest_s),
         ("DELETE FROM distributions WHERE minute_s < ?", oldest_s),
         ("DELETE FROM spans WHERE start_ns < ?", int(oldest_s * 1e9)),
         ("DELETE FROM points WHERE seen_s < ?", oldest_s),

@@ -28,13 +28,14 @@ _LOCKED_PAUSE_S: Final = 0.005
 _T = TypeVar("_T")
 
 #: Raised with every change of the tables; kept in `PRAGMA user_version`.
-_VERSION: Final = 1
+_VERSION: Final = 2
 
 #: Longest wait for another process' transaction.
 BUSY_TIMEOUT_S: Final = 5.0
 #: The write-ahead log is cut to this size when it was longer once.
 _WAL_BYTES: Final = 16 * 1024 * 1024
 
+#: As they were in version 1; a new store goes through every change, so that all are alike.
 _TABLES: Final = """
 CREATE TABLE series (
     id INTEGER PRIMARY KEY,
@@ -81,6 +82,23 @@ CREATE TABLE unmatched (
 ) WITHOUT ROWID;
 """
 
+#: What each later version changes.
+_CHANGES: Final = {
+    2: """
+ALTER TABLE slots ADD COLUMN background BLOB;
+ALTER TABLE slots ADD COLUMN blocked BLOB;
+CREATE TABLE websockets (
+    slot_s INTEGER NOT NULL, key TEXT NOT NULL, instance_id TEXT NOT NULL,  -- key as of series
+    framework TEXT NOT NULL, route TEXT, func TEXT, module TEXT, scheme TEXT NOT NULL,
+    in_flight INTEGER NOT NULL, seen_s REAL NOT NULL,
+    messages_received INTEGER NOT NULL, messages_sent INTEGER NOT NULL,
+    received_bytes INTEGER NOT NULL, sent_bytes INTEGER NOT NULL,
+    ends TEXT NOT NULL, cpu_s REAL, duration BLOB, blocked BLOB,
+    PRIMARY KEY (slot_s, key, instance_id)
+) WITHOUT ROWID;
+""",
+}
+
 
 def connect(
     path: Path, *, read_only: bool = False, timeout_s: float = BUSY_TIMEOUT_S
@@ -118,7 +136,7 @@ def connect(
 
 
 def create(path: Path, *, timeout_s: float = BUSY_TIMEOUT_S) -> sqlite3.Connection:
-    """Open a store for writing, making its tables where they are missing.
+    """Open a store for writing, making its tables, or bringing older ones up to date.
 
     Raises:
         StoreError: As `connect`.
@@ -142,8 +160,8 @@ def _set_up(connection: sqlite3.Connection) -> None:
     # A crash of the machine may cost the last interval, never the file.
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
-    if _contents(connection)[0] == 0:
-        _make_tables(connection)
+    if _contents(connection)[0] < _VERSION:
+        _bring_up_to_date(connection)
 
 
 def _patiently(work: Callable[[], _T], timeout_s: float) -> _T:
@@ -199,14 +217,16 @@ def _problem(version: int, tables: frozenset[str], read_only: bool) -> str | Non
     return None
 
 
-def _make_tables(connection: sqlite3.Connection) -> None:
+def _bring_up_to_date(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            for statement in _TABLES.split(";\n"):
+        scripts = [script for number, script in _CHANGES.items() if number > version]
+        for script in scripts if version else [_TABLES, *scripts]:
+            for statement in script.split(";\n"):
                 if statement.strip():
                     connection.execute(statement)
+        if version < _VERSION:  # another process may have been quicker, even a newer program
             connection.execute(f"PRAGMA user_version = {_VERSION}")
         connection.execute("COMMIT")
     finally:

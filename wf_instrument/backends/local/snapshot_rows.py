@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = [
     "as_json",
     "as_text",
+    "bytes_of",
+    "histogram_from",
     "is_spans_only",
     "storable",
     "write_points",
@@ -32,6 +34,7 @@ def is_spans_only(snapshot: Snapshot) -> bool:
     """Whether these are spans sent ahead, which say nothing of requests in flight."""
     return bool(snapshot.spans) and not (
         snapshot.requests
+        or snapshot.websockets
         or snapshot.in_flight
         or snapshot.total_in_flight
         or snapshot.points
@@ -90,13 +93,21 @@ def write_spans(connection: sqlite3.Connection, spans: Iterable[SpanData]) -> No
                 _int64(span.start_ns),
                 _int64(span.duration_ns),
                 int(span.is_error),
-                int(("span.kind", "server") in span.tags or not span.parents),
+                int(_is_ranked(span)),
                 as_json(span.tags),
                 as_json([[log.timestamp_us, log.fields] for log in span.logs]),
             )
             for span in spans
         ],
     )
+
+
+def _is_ranked(span: SpanData) -> bool:
+    """Whether a span stands for its trace among the slowest."""
+    # A WebSocket lasts as long as its client stays, which does not make it slow.
+    if ("http.status_code", "101") in span.tags:
+        return False
+    return ("span.kind", "server") in span.tags or not span.parents
 
 
 def write_points(connection: sqlite3.Connection, snapshot: Snapshot, now_s: float) -> None:
@@ -179,3 +190,13 @@ def as_text(value: object) -> object:
 def as_json(value: object) -> str:
     """Return JSON: ASCII only, and so always storable."""
     return json.dumps(value)
+
+
+def histogram_from(data: bytes | None) -> ExponentialHistogram | None:
+    """Return the histogram of a column; None of an empty one."""
+    return None if data is None else ExponentialHistogram.from_bytes(data)
+
+
+def bytes_of(histogram: ExponentialHistogram | None) -> bytes | None:
+    """Return what a column holds of a histogram."""
+    return None if histogram is None else histogram.to_bytes()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import uuid
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from wf_instrument.backends.local.connections import ConnectionPool
 from wf_instrument.backends.local.paths import prepare
@@ -19,11 +19,14 @@ from wf_instrument.backends.local.schema import SLOT_S, create
 from wf_instrument.backends.local.snapshot_rows import (
     as_json,
     as_text,
+    bytes_of,
+    histogram_from,
     is_spans_only,
     write_points,
     write_process,
     write_spans,
 )
+from wf_instrument.backends.local.websocket_rows import WebSocketSlots, write_websockets
 from wf_instrument.metrics.histogram import ExponentialHistogram
 from wf_instrument.reporting.merge import merge_requests
 from wf_instrument.reporting.snapshot import RequestInterval
@@ -45,6 +48,8 @@ _TRIM_EVERY: Final = 60
 #: Of those looks, one in so many also looks for names nobody needs.
 _TIDY_EVERY: Final = 60
 
+_K = TypeVar("_K")
+_V = TypeVar("_V")
 _SlotKey = tuple[int, "RequestKey"]
 _Rows = dict[_SlotKey, RequestInterval]
 
@@ -69,6 +74,7 @@ class StoreWriter:
         self._pool = ConnectionPool(path, self._open)
         self._writer_id = uuid.uuid4().hex
         self._rows: _Rows = {}
+        self._websockets: WebSocketSlots = {}
         self._series: dict[RequestKey, int] = {}
         self._series_of: tuple[sqlite3.Connection, int] | None = None
         self._written = 0
@@ -88,6 +94,14 @@ class StoreWriter:
             try:
                 with _immediate(connection):
                     rows = self._write_slots(connection, slot_s, snapshot.requests)
+                    websockets = write_websockets(
+                        connection,
+                        self._writer_id,
+                        slot_s,
+                        snapshot.websockets,
+                        self._websockets,
+                        now_s,
+                    )
                     if not is_spans_only(snapshot):
                         write_process(connection, snapshot, now_s)
                     write_spans(connection, snapshot.spans)
@@ -96,10 +110,8 @@ class StoreWriter:
                 # Ids given in a transaction that was undone are not there.
                 self._series.clear()
                 raise
-        self._rows.update(rows)
-        # The slot before the newest may still get the rest of a tick.
-        oldest = max((key[0] for key in self._rows), default=0) - SLOT_S
-        self._rows = {key: row for key, row in self._rows.items() if key[0] >= oldest}
+        self._rows = _newest({**self._rows, **rows})
+        self._websockets = _newest({**self._websockets, **websockets})
         self._written += 1
 
     def trim_when_due(self, now_s: float) -> None:
@@ -150,7 +162,7 @@ class StoreWriter:
             row = rows[key] = new if known is None else merge_requests(known, new)
             values.append((slot_s, series_id, self._writer_id, row.count, *_histograms(row)))
         connection.executemany(
-            "INSERT OR REPLACE INTO slots VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values
+            "INSERT OR REPLACE INTO slots VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values
         )
         return rows
 
@@ -158,13 +170,13 @@ class StoreWriter:
         self, connection: sqlite3.Connection, slot_s: int, series_id: int, key: RequestKey
     ) -> RequestInterval | None:
         found = connection.execute(
-            "SELECT count, latency, ttfb, cpu, queued, request_bytes, response_bytes FROM slots"
-            " WHERE slot_s = ? AND series_id = ? AND instance_id = ?",
+            "SELECT count, latency, ttfb, cpu, queued, request_bytes, response_bytes, background,"
+            " blocked FROM slots WHERE slot_s = ? AND series_id = ? AND instance_id = ?",
             (slot_s, series_id, self._writer_id),
         ).fetchone()
         if found is None:
             return None
-        latency, *others = map(_histogram, found[1:])
+        latency, *others = map(histogram_from, found[1:])
         return RequestInterval(key, found[0], latency or ExponentialHistogram(), *others)
 
     def _series_id(self, connection: sqlite3.Connection, key: RequestKey) -> int:
@@ -214,17 +226,18 @@ def _histograms(row: RequestInterval) -> tuple[bytes | None, ...]:
     """In the order of the columns."""
     return (
         row.latency.to_bytes(),
-        _bytes(row.cpu),
-        _bytes(row.ttfb),
-        _bytes(row.queued),
-        _bytes(row.request_bytes),
-        _bytes(row.response_bytes),
+        bytes_of(row.cpu),
+        bytes_of(row.ttfb),
+        bytes_of(row.queued),
+        bytes_of(row.request_bytes),
+        bytes_of(row.response_bytes),
+        bytes_of(row.background),
+        bytes_of(row.blocked),
     )
 
 
-def _histogram(data: bytes | None) -> ExponentialHistogram | None:
-    return None if data is None else ExponentialHistogram.from_bytes(data)
-
-
-def _bytes(histogram: ExponentialHistogram | None) -> bytes | None:
-    return None if histogram is None else histogram.to_bytes()
+def _newest(slots: dict[tuple[int, _K], _V]) -> dict[tuple[int, _K], _V]:
+    """Return the slots still to be added to."""
+    # The slot before the newest may still get the rest of a tick.
+    oldest = max((key[0] for key in slots), default=0) - SLOT_S
+    return {key: row for key, row in slots.items() if key[0] >= oldest}

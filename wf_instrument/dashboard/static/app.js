@@ -59,7 +59,7 @@ function drawTiles(state) {
   const newest = [...state.timeline].reverse().find((point) => point[4] !== null);
   byId("p95").textContent = duration(newest ? newest[4] : null);
   byId("inflight").textContent = count(state.in_flight);
-  byId("empty").hidden = state.requests > 0;
+  byId("empty").hidden = state.requests > 0 || state.websockets.length > 0;
 }
 
 function drawRoutes(state) {
@@ -107,6 +107,22 @@ function routeRow(row) {
     connect();
   });
   return line;
+}
+
+function drawWebSockets(state) {
+  byId("websockets-section").hidden = state.websockets.length === 0;
+  byId("websockets").tBodies[0].replaceChildren(...state.websockets.map((row) => {
+    const line = element("tr");
+    const route = element("td", routeText(row.route), "route");
+    route.title = `${routeText(row.route)}${row.func ? ` → ${row.func}` : ""}`;
+    const errors = element("td", count(row.errors), row.errors ? "number bad" : "number");
+    errors.title = row.statuses.map(([status, n]) => `${status}: ${count(n)}`).join("\n");
+    line.append(route, element("td", count(row.in_flight), "number"),
+      element("td", count(row.connections), "number"), errors,
+      ...[row.received, row.sent].map((n) => element("td", count(n), "number")),
+      ...[row.p50_ms, row.p95_ms].map((ms) => element("td", duration(ms), "number")));
+    return line;
+  }));
 }
 
 function drawSlowest(state) {
@@ -160,6 +176,7 @@ function draw(state) {
   view.last = state;
   drawTiles(state);
   drawRoutes(state);
+  drawWebSockets(state);
   drawSlowest(state);
   drawCharts(state);
 }
