@@ -1,223 +1,38 @@
-"""What WebSocket connections are recorded as, on Starlette, FastAPI and a bare application."""
+"""How WebSocket connections are counted: how they end, what passes, what is open."""
 
 from __future__ import annotations
 
-import asyncio
 import socket
-import time
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import pytest
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.responses import PlainTextResponse
-from starlette.routing import Mount, Route, WebSocketRoute
-from starlette.websockets import WebSocket, WebSocketDisconnect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import connect
-from wf_instrument.integrations import starlette
+from websockets.exceptions import ConnectionClosed
 
 import wf_instrument
-from asgi_server import fetch, served_asgi
+from asgi_server import fetch
+from websocket_site import (
+    come_and_go,
+    lingering,
+    only_end,
+    only_row,
+    open_socket,
+    site,
+    total,
+    until,
+    visit,
+    wait_for_spans,
+)
 from wf_instrument.testing import RecordingReporter
-from wf_instrument.web.current import current_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from websockets.sync.client import ClientConnection
-
-    from wf_instrument.reporting.snapshot import WebSocketEnd, WebSocketInterval
+    from collections.abc import Iterator
 
 
 @pytest.fixture
 def reporter() -> Iterator[RecordingReporter]:
     yield RecordingReporter()
     wf_instrument.shutdown(5)
-
-
-async def echo(websocket: WebSocket) -> None:
-    await websocket.accept()
-    while True:
-        await websocket.send_text(await websocket.receive_text())
-
-
-async def polite(websocket: WebSocket) -> None:
-    await websocket.accept()
-    try:
-        await websocket.receive_text()
-    except WebSocketDisconnect:
-        return
-
-
-async def refuse(websocket: WebSocket) -> None:
-    await websocket.close()
-
-
-async def deny(websocket: WebSocket) -> None:
-    await websocket.send_denial_response(PlainTextResponse("pay first", 402))
-
-
-async def not_here(websocket: WebSocket) -> None:
-    raise HTTPException(410)
-
-
-async def close_with_code(websocket: WebSocket) -> None:
-    await websocket.accept()
-    await websocket.close(int(websocket.path_params["code"]))
-
-
-async def boom_before(websocket: WebSocket) -> None:
-    raise ValueError("no shirts")
-
-
-async def boom_after(websocket: WebSocket) -> None:
-    await websocket.accept()
-    raise ValueError("no shirts")
-
-
-async def boom_in_the_end(websocket: WebSocket) -> None:
-    await websocket.accept()
-    try:
-        await websocket.receive_text()
-    finally:
-        raise ValueError("no shirts")
-
-
-async def silent(websocket: WebSocket) -> None:
-    pass
-
-
-async def hold(websocket: WebSocket) -> None:
-    await websocket.accept()
-    await websocket.receive_text()
-    time.sleep(0.15)  # noqa: ASYNC251 - holding the loop is what it is for
-    await websocket.send_text("held")
-    await websocket.receive_text()
-
-
-async def burn(websocket: WebSocket) -> None:
-    await websocket.accept()
-    for _ in range(2):
-        until = time.thread_time() + 0.04
-        while time.thread_time() < until:
-            pass
-        await websocket.send_text("burnt")
-    await websocket.close()
-
-
-async def names_trace(websocket: WebSocket) -> None:
-    await websocket.accept()
-    request = current_request()
-    span = wf_instrument.get_tracer().active_span
-    is_same = request is not None and request.span is span
-    await websocket.send_text(f"{span.trace_id_int:032x} {is_same}")
-    await websocket.close()
-
-
-async def pushes_for_ever(websocket: WebSocket) -> None:
-    await websocket.accept()
-    while True:
-        await websocket.send_text("tick")
-        await asyncio.sleep(0.001)
-
-
-async def lingers(websocket: WebSocket) -> None:
-    await websocket.accept()
-    await websocket.close()
-    is_over = asyncio.Event()
-    lingering.append((asyncio.get_running_loop(), is_over))
-    await is_over.wait()
-
-
-#: The loops of handlers that linger, and what ends them.
-lingering: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
-
-
-async def home(request: Any) -> Any:
-    return PlainTextResponse("home")
-
-
-ROUTES = [
-    WebSocketRoute("/echo", echo),
-    WebSocketRoute("/room/{id:int}", echo),
-    WebSocketRoute("/polite", polite),
-    WebSocketRoute("/refuse", refuse),
-    WebSocketRoute("/deny", deny),
-    WebSocketRoute("/not-here", not_here),
-    WebSocketRoute("/close/{code:int}", close_with_code),
-    WebSocketRoute("/boom-before", boom_before),
-    WebSocketRoute("/boom-after", boom_after),
-    WebSocketRoute("/boom-in-the-end", boom_in_the_end),
-    WebSocketRoute("/silent", silent),
-    WebSocketRoute("/hold", hold),
-    WebSocketRoute("/burn", burn),
-    WebSocketRoute("/trace", names_trace),
-    WebSocketRoute("/push", pushes_for_ever),
-    WebSocketRoute("/lingers", lingers),
-    Route("/home", home),
-    Mount("/{tenant}/api", routes=[WebSocketRoute("/user/{id:int}", echo)]),
-]
-
-
-@contextmanager
-def site(
-    reporter: RecordingReporter, app: Starlette | None = None, **settings: Any
-) -> Iterator[int]:
-    app = app or Starlette(routes=ROUTES)
-    with served_asgi(starlette.instrument_app(app, reporter=reporter, **settings)) as port:
-        yield port
-
-
-@contextmanager
-def open_socket(port: int, path: str, **options: Any) -> Iterator[ClientConnection]:
-    with connect(f"ws://127.0.0.1:{port}{path}", proxy=None, **options) as client:
-        yield client
-
-
-def come_and_go(port: int, path: str, code: int = 1000, **options: Any) -> None:
-    with open_socket(port, path, **options) as client:
-        client.close(code)
-
-
-def visit(port: int, path: str) -> int | None:
-    """Connect and wait for the end; return the status of a refusal, or the close code."""
-    try:
-        with open_socket(port, path) as client:
-            client.recv(timeout=5)
-    except InvalidStatus as error:
-        return error.response.status_code
-    except ConnectionClosed:
-        return client.close_code
-    raise AssertionError("it stayed open")
-
-
-def total(reporter: RecordingReporter, field: str) -> int:
-    return sum(getattr(row, field) for row in reporter.websockets)
-
-
-def until(reporter: RecordingReporter, condition: Callable[[RecordingReporter], bool]) -> bool:
-    """Flush until the condition holds; False when it did not within five seconds."""
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        assert wf_instrument.flush(5)
-        if reporter.wait_until(condition, 0.02):
-            return True
-    return False
-
-
-def only_row(reporter: RecordingReporter) -> WebSocketInterval:
-    """Return the row of the one connection, once it has ended."""
-    assert until(reporter, lambda seen: total(seen, "connections") == 1)
-    (row,) = [row for row in reporter.websockets if row.connections]
-    return row
-
-
-def only_end(reporter: RecordingReporter) -> WebSocketEnd:
-    ((end, count),) = only_row(reporter).ends
-    assert count == 1
-    return end
 
 
 @pytest.mark.parametrize(
@@ -307,11 +122,6 @@ def test_a_handler_that_raises_is_an_error_with_its_exception(
     assert dict(span.logs[0].fields)["message"] == "no shirts"
 
 
-def wait_for_spans(reporter: RecordingReporter) -> Any:
-    assert until(reporter, lambda seen: bool(seen.spans))
-    return reporter.spans
-
-
 def test_messages_and_bytes_are_counted_while_the_connection_is_open(
     reporter: RecordingReporter,
 ) -> None:
@@ -369,3 +179,73 @@ def test_a_closed_connection_is_not_in_flight_though_its_handler_goes_on(
         loop.call_soon_threadsafe(is_over.set)
         assert (in_flight, connections) == (0, 0)
         assert only_end(reporter).outcome == "ok"
+
+
+def test_duration_is_that_of_accepted_connections_alone(reporter: RecordingReporter) -> None:
+    with site(reporter) as port:
+        visit(port, "/refuse")
+        assert only_row(reporter).duration is None
+
+
+@pytest.mark.slow
+def test_duration_ends_with_the_connection(reporter: RecordingReporter) -> None:
+    with site(reporter) as port:
+        with open_socket(port, "/polite") as client, pytest.raises(TimeoutError):
+            client.recv(timeout=0.2)
+        row = only_row(reporter)
+        (span,) = wait_for_spans(reporter)
+    assert row.duration is not None
+    assert 0.2 <= row.duration.sum < 2
+    assert 0.2e9 <= span.duration_ns < 2e9
+
+
+@pytest.mark.slow
+def test_cpu_time_is_that_of_the_handler(reporter: RecordingReporter) -> None:
+    with site(reporter) as port, open_socket(port, "/burn") as client:
+        client.recv(timeout=5)
+        client.recv(timeout=5)
+        row = only_row(reporter)
+    assert row.cpu_s is not None
+    assert 0.08 <= row.cpu_s <= 0.12
+
+
+@pytest.mark.slow
+def test_a_handler_that_holds_the_loop_is_named_while_it_is_open(
+    reporter: RecordingReporter,
+) -> None:
+    with site(reporter) as port, open_socket(port, "/hold") as client, open_socket(port, "/echo"):
+        client.send("go")
+        client.recv(timeout=5)
+        client.send("on")
+        assert until(reporter, lambda seen: any(row.blocked for row in seen.websockets))
+        held = {row.key.route: row.blocked.sum for row in reporter.websockets if row.blocked}
+    assert list(held) == ["/hold"]
+    assert 0.15 <= held["/hold"] < 0.5
+
+
+def test_paths_without_a_route_share_a_row_and_are_told_apart(
+    reporter: RecordingReporter,
+) -> None:
+    with site(reporter) as port:
+        for number in range(3):
+            visit(port, f"/nothing/{number}")
+        assert until(reporter, lambda seen: total(seen, "connections") == 3)
+    (row,) = reporter.websockets
+    assert (row.key.route, row.key.func) == (None, None)
+    assert {one.path for one in reporter.snapshot.unmatched} == {f"/nothing/{n}" for n in range(3)}
+
+
+def test_many_connections_at_a_time_are_counted_exactly(reporter: RecordingReporter) -> None:
+    with site(reporter) as port:
+        with ExitStack() as clients:
+            opened = [clients.enter_context(open_socket(port, "/echo")) for _ in range(20)]
+            assert until(reporter, lambda seen: total(seen, "in_flight") == 20)
+            for client in opened:
+                client.send("x")
+            for client in opened:
+                client.recv(timeout=5)
+            assert until(reporter, lambda seen: total(seen, "messages_sent") == 20)
+            assert total(reporter, "messages_received") == 20
+        assert until(reporter, lambda seen: total(seen, "connections") == 20)
+    (row,) = reporter.websockets
+    assert (row.in_flight, row.messages_received, row.messages_sent) == (0, 20, 20)
