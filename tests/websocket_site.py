@@ -60,6 +60,15 @@ async def close_with_code(websocket: WebSocket) -> None:
     await websocket.close(int(websocket.path_params["code"]))
 
 
+async def close_while_reading(websocket: WebSocket) -> None:
+    await websocket.accept()
+    await websocket.receive_text()
+    reading = asyncio.ensure_future(websocket.receive_text())
+    await asyncio.sleep(0)  # it reads now
+    await websocket.close()
+    await reading
+
+
 async def boom_before(websocket: WebSocket) -> None:
     raise ValueError("no shirts")
 
@@ -139,6 +148,7 @@ ROUTES = [
     WebSocketRoute("/deny", deny),
     WebSocketRoute("/not-here", not_here),
     WebSocketRoute("/close/{code:int}", close_with_code),
+    WebSocketRoute("/close-while-reading", close_while_reading),
     WebSocketRoute("/boom-before", boom_before),
     WebSocketRoute("/boom-after", boom_after),
     WebSocketRoute("/boom-in-the-end", boom_in_the_end),

@@ -93,6 +93,20 @@ def test_how_the_client_ends_it_is_no_error_of_the_handler(
     assert not span.is_error
 
 
+def test_a_reader_that_the_handlers_own_close_ends_is_no_error(
+    reporter: RecordingReporter,
+) -> None:
+    with site(reporter) as port:
+        with open_socket(port, "/close-while-reading") as client:
+            client.send("close")
+            with pytest.raises(ConnectionClosed):
+                client.recv(timeout=5)
+        end = only_end(reporter)
+        (span,) = wait_for_spans(reporter)
+    assert (end.status, end.outcome, end.error_type) == (101, "ok", None)
+    assert dict(span.tags)["websocket.close_code"] == "1000"
+
+
 @pytest.mark.parametrize("path", ["/echo", "/push"])
 def test_a_client_that_is_lost_without_a_word_is_no_error(
     reporter: RecordingReporter, path: str
@@ -183,8 +197,9 @@ def test_a_closed_connection_is_not_in_flight_though_its_handler_goes_on(
 
 def test_duration_is_that_of_accepted_connections_alone(reporter: RecordingReporter) -> None:
     with site(reporter) as port:
-        visit(port, "/refuse")
-        assert only_row(reporter).duration is None
+        visit(port, "/deny")
+        row = only_row(reporter)
+    assert (row.duration, row.messages_sent, row.sent_bytes) == (None, 0, 0)
 
 
 @pytest.mark.slow
@@ -220,7 +235,7 @@ def test_a_handler_that_holds_the_loop_is_named_while_it_is_open(
         assert until(reporter, lambda seen: any(row.blocked for row in seen.websockets))
         held = {row.key.route: row.blocked.sum for row in reporter.websockets if row.blocked}
     assert list(held) == ["/hold"]
-    assert 0.15 <= held["/hold"] < 0.5
+    assert 0.15 <= held["/hold"] < 5
 
 
 def test_paths_without_a_route_share_a_row_and_are_told_apart(

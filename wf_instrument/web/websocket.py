@@ -71,9 +71,10 @@ class WebSocketRecord(AsgiRequest):
             if kind == "websocket.receive":
                 self.request_bytes += _size(message)
                 self.messages_received += 1
-            elif kind == "websocket.disconnect" and not self.is_closed:
+            elif kind == "websocket.disconnect":
+                # Servers also say so after a close of the application's; the first one counts.
                 self._has_left = True
-                self._close(message.get("code", 1005))
+                self._close(message.get("code") or 1005)
             self._note_blocking()
         except Exception as error:  # noqa: BLE001 - the border to the application
             caught("websocket.receive", error)
@@ -111,7 +112,6 @@ class WebSocketRecord(AsgiRequest):
         elif kind == "websocket.http.response.start":
             self._answer(message["status"])
         elif kind == "websocket.http.response.body":
-            self.response_bytes += len(message.get("body", b""))
             if not message.get("more_body", False):
                 self._close(None)
         elif kind == "websocket.close" and not self.is_closed:
@@ -207,7 +207,8 @@ class WebSocketRecord(AsgiRequest):
             caught("websocket.finish", error)
         finally:
             self.is_closed = True
-            self.scope = None
+            # Neither may outlive the connection; the error would keep the frames it passed.
+            self.scope = self._refused_send = None
             if recorder.websockets.live.pop(id(self), None) is not None:
                 recorder.websockets.ended.append(self)
                 if len(recorder.websockets.ended) >= recorder.fold_after:
