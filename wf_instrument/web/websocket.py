@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from wf_instrument.guard import caught, guard
 from wf_instrument.reporting.snapshot import WebSocketEnd
 from wf_instrument.web.asgi import AsgiRequest
+from wf_instrument.web.series import ABSENT
 
 if TYPE_CHECKING:
     from wf_instrument.reporting.snapshot import Outcome
@@ -233,6 +234,9 @@ class WebSocketRecord(AsgiRequest):
         span = self.span
         if span is not None:
             self._finish_span(span, handle, latency_ns)
+        if recorder.extras is not None:
+            cpu_ns = self.cpu_ns + self._folded_cpu_ns if self.has_cpu else ABSENT
+            recorder.extras.finished(self, handle, latency_ns, cpu_ns)
 
     def _outcome(self) -> Outcome:
         """Return how a connection ended that nothing was raised in."""
