@@ -29,6 +29,8 @@ from ._quart_threads import meter_quart_threads
 from ._url_rules import rule_names
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from wf_instrument.identity import ApplicationTags
     from wf_instrument.telemetry import Telemetry
     from wf_instrument.web.asgi import Scope
@@ -86,9 +88,13 @@ class _Instrumented:
         self._metered_class = _metered(app.asgi_http_class)
         app.asgi_app = self._layer  # type: ignore[method-assign, assignment]  # as Quart's docs tell
         app.asgi_http_class = self._metered_class
+        self._websocket_class = app.asgi_websocket_class
+        self._metered_websocket_class = _metered_websocket(app.asgi_websocket_class)
+        app.asgi_websocket_class = self._metered_websocket_class
         # Signals hold receivers weakly; the extension keeps this object, and so its method.
         app.extensions[_EXTENSION] = self
         quart.got_request_exception.connect(self._on_exception, app)
+        quart.got_websocket_exception.connect(self._on_websocket_exception, app)
 
     def undo(self, app: quart.Quart) -> None:
         """Take the layers out again, and listen no more."""
@@ -98,12 +104,23 @@ class _Instrumented:
             self._layer.is_on = False
         if app.asgi_http_class is self._metered_class:
             app.asgi_http_class = self._http_class
+        if app.asgi_websocket_class is self._metered_websocket_class:
+            app.asgi_websocket_class = self._websocket_class
         quart.got_request_exception.disconnect(self._on_exception, app)
+        quart.got_websocket_exception.disconnect(self._on_websocket_exception, app)
 
     # Async: Quart would send a plain function to a thread.
     async def _on_exception(self, app: quart.Quart, exception: BaseException, **_: object) -> None:
         with guard("quart.got_request_exception"):
             record: Any = quart.request.scope.get(REQUEST_KEY)
+            if record is not None:
+                record.fail(exception)
+
+    async def _on_websocket_exception(
+        self, app: quart.Quart, exception: BaseException, **_: object
+    ) -> None:
+        with guard("quart.got_websocket_exception"):
+            record: Any = quart.websocket.scope.get(REQUEST_KEY)
             if record is not None:
                 record.fail(exception)
 
@@ -115,22 +132,7 @@ def _metered(connection_class: Any) -> Any:
         async def handle_request(self, request: Any, send: Any) -> None:
             """Handle a request and send its response, in the task that is made for it."""
             record: Any = request.scope.get(REQUEST_KEY)
-            handled = super().handle_request(request, send)
-            if record is None or record.is_finished:
-                await handled
-                return
-            record.served = request
-            try:
-                if record.recorder.cpu_clock is None:
-                    await handled
-                else:
-                    await stepped(as_coroutine(handled), record)
-            finally:
-                with guard("quart.handled"):
-                    if record.handle is None:
-                        record.handle = record.resolve_handle()
-                    # The span keeps the record until the next drain; the request need not wait.
-                    record.served = None
+            await _handled(super().handle_request(request, send), record, request)
 
         async def _send_response(self, send: Any, response: Any) -> None:
             # With a timeout: before Python 3.12, asyncio makes one more task for that.
@@ -142,6 +144,37 @@ def _metered(connection_class: Any) -> Any:
                 await stepped(as_coroutine(sent), record)
 
     return MeteredConnection
+
+
+def _metered_websocket(connection_class: Any) -> Any:
+    """As `_metered`, of WebSockets."""
+
+    class MeteredWebSocket(connection_class):  # type: ignore[misc]  # as above
+        async def handle_websocket(self, websocket: Any, send: Any) -> None:
+            """Handle a connection to its end, in the task that is made for it."""
+            record: Any = websocket.scope.get(REQUEST_KEY)
+            await _handled(super().handle_websocket(websocket, send), record, websocket)
+
+    return MeteredWebSocket
+
+
+async def _handled(handled: Coroutine[Any, Any, None], record: Any, served: Any) -> None:
+    """Await what Quart does for a request or WebSocket, metered, its rule known to the record."""
+    if record is None or record.is_finished:
+        await handled
+        return
+    record.served = served
+    try:
+        if record.recorder.cpu_clock is None:
+            await handled
+        else:
+            await stepped(as_coroutine(handled), record)
+    finally:
+        with guard("quart.handled"):
+            if record.handle is None:
+                record.handle = record.resolve_handle()
+            # The span keeps the record until the next drain; the request need not wait.
+            record.served = None
 
 
 class _RuleFinder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.websockets import WebSocket  # noqa: TC002 - FastAPI reads the annotation
+from websockets.exceptions import ConnectionClosed
 from wf_instrument.integrations import asgi, fastapi, starlette
 
 import wf_instrument
@@ -220,3 +222,69 @@ def test_a_resolver_that_raises_harms_no_connection(reporter: RecordingReporter)
     ):
         client.send(b"abc")
         assert client.recv(timeout=5) == b"abcabc"
+
+
+def quart_site(reporter: RecordingReporter) -> Any:
+    app = pytest.importorskip("quart").Quart("sockets")
+
+    @app.websocket("/room/<int:number>")
+    async def chat(number: int) -> None:
+        websocket = importlib.import_module("quart").websocket
+        await websocket.send(await websocket.receive())
+        if number == 13:
+            raise ValueError("no shirts")
+        await websocket.receive()
+
+    integration = importlib.import_module("wf_instrument.integrations.quart")
+    return integration.instrument_app(app, reporter=reporter)
+
+
+def litestar_site(reporter: RecordingReporter) -> Any:
+    litestar = pytest.importorskip("litestar")
+
+    async def chat(socket: Any) -> None:
+        await socket.accept()
+        await socket.send_text(await socket.receive_text())
+        if socket.path_params["number"] == 13:
+            raise ValueError("no shirts")
+        await socket.receive_text()
+
+    chat.__annotations__["socket"] = litestar.WebSocket
+    app = litestar.Litestar([litestar.websocket("/room/{number:int}")(chat)])
+    integration = importlib.import_module("wf_instrument.integrations.litestar")
+    return integration.instrument_app(app, reporter=reporter)
+
+
+@pytest.mark.parametrize(
+    ("make_site", "framework", "route"),
+    [
+        pytest.param(quart_site, "quart", "/room/<int:number>", id="quart"),
+        pytest.param(litestar_site, "litestar", "/room/{number:int}", id="litestar"),
+    ],
+)
+def test_quart_and_litestar_name_websockets_by_their_templates(
+    reporter: RecordingReporter, make_site: Any, framework: str, route: str
+) -> None:
+    with served_asgi(make_site(reporter)) as port:
+        with open_socket(port, "/room/3") as client:
+            client.send("x")
+            assert client.recv(timeout=5) == "x"
+        row, end = only_row(reporter), only_end(reporter)
+    key = row.key
+    assert (key.framework, key.route, key.func) == (framework, route, "chat")
+    assert (row.messages_received, row.messages_sent) == (1, 1)
+    assert (end.status, end.outcome) == (101, "ok")
+
+
+@pytest.mark.parametrize("make_site", [quart_site, litestar_site], ids=["quart", "litestar"])
+def test_handlers_of_quart_and_litestar_that_raise_are_errors(
+    reporter: RecordingReporter, make_site: Any
+) -> None:
+    with served_asgi(make_site(reporter)) as port:
+        with open_socket(port, "/room/13") as client:
+            client.send("x")
+            client.recv(timeout=5)
+            with pytest.raises(ConnectionClosed):
+                client.recv(timeout=5)
+        end = only_end(reporter)
+    assert (end.status, end.outcome, end.error_type) == (101, "server_error", "ValueError")

@@ -31,6 +31,8 @@ _FORBIDDEN: Final = 403
 #: the application's private codes from 3000 on are ordinary ends.
 _CLIENT_FAULTS: Final = frozenset({1002, 1003, 1007, 1008, 1009, 1010})
 _SERVER_FAULTS: Final = frozenset({1011, 1013, 1014})
+#: Litestar closes with 4000 and the status that an exception has; others use them at will.
+_FAILED_STATUSES: Final = range(4500, 4600)
 _LOST: Final = 1006
 
 
@@ -137,7 +139,7 @@ class WebSocketRecord(AsgiRequest):
         self.close_code = code if self.status == _SWITCHING_PROTOCOLS else None
         self.is_closed = True
         if not self._has_left:
-            self._note_handled_error(code in _SERVER_FAULTS)
+            self._note_handled_error(code in _SERVER_FAULTS or code in _FAILED_STATUSES)
 
     def _note_handled_error(self, is_fault: bool) -> None:
         """Note the exception that the framework turns into this answer."""
