@@ -26,6 +26,8 @@ class AsgiLayer(AsgiTelemetry):
         recorder: Where requests are recorded; None records nothing.
         route_of: Asks the framework for the route object of a request.
         mount_of: Asks it for the mount that led to a layer further in.
+        answers_lifespan: Whether to answer it for an application that refuses it at once. Some
+            servers end by a signal that runs nothing else.
     """
 
     def __init__(
@@ -35,12 +37,15 @@ class AsgiLayer(AsgiTelemetry):
         recorder: Recorder | None,
         route_of: RouteOf,
         mount_of: RouteOf | None = None,
+        *,
+        answers_lifespan: bool = False,
     ) -> None:
         if recorder is not None:
             super().__init__(app, recorder, route_of, mount_of=mount_of)
         self.app = app
         self.is_on = recorder is not None
         self._telemetry = telemetry
+        self._answers_lifespan = answers_lifespan
 
     async def serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve what is neither an HTTP request nor a WebSocket."""
@@ -50,12 +55,24 @@ class AsgiLayer(AsgiTelemetry):
             return
         self.begin()
 
+        is_asked = False
+
+        async def asked() -> Message:
+            nonlocal is_asked
+            is_asked = True
+            return await receive()
+
         async def send_after_delivery(message: Message) -> None:
             if message["type"].startswith("lifespan.shutdown"):
                 await self.deliver()
             await send(message)
 
-        await self.app(scope, receive, send_after_delivery)
+        try:
+            await self.app(scope, asked, send_after_delivery)
+        except Exception:
+            if is_asked or not self._answers_lifespan:
+                raise
+            await _answer_lifespan(receive, send_after_delivery)
 
     def begin(self) -> None:
         """Start the reporting; the first request would, too."""
@@ -76,6 +93,13 @@ class AsgiLayer(AsgiTelemetry):
                 telemetry.flush(timeout_s)
             else:
                 await loop.run_in_executor(None, telemetry.flush, timeout_s)
+
+
+async def _answer_lifespan(receive: Receive, send: Send) -> None:
+    message = await receive()
+    await send({"type": f"{message['type']}.complete"})
+    message = await receive()
+    await send({"type": f"{message['type']}.complete"})
 
 
 class TaskMeter:

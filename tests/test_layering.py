@@ -35,7 +35,7 @@ def modules() -> list[tuple[str, Path]]:
         (p.relative_to(PACKAGE).parts[0].removesuffix(".py"), p) for p in PACKAGE.rglob("*.py")
     ]
     if INTEGRATIONS.parent != PACKAGE:
-        found += [("integrations", path) for path in INTEGRATIONS.glob("*.py")]
+        found += [("integrations", path) for path in INTEGRATIONS.rglob("*.py")]
     return [(part, path) for part, path in found if path != (PACKAGE / "__init__.py")]
 
 
@@ -82,6 +82,7 @@ def test_foreign_packages_are_imported_where_they_belong() -> None:
         "opentracing": {"tracing"}, "flask": {"integrations", "cli"},
         "anyio": {"integrations"}, "fastapi": {"integrations", "cli"},
         "litestar": {"integrations"}, "quart": {"integrations"},
+        "django": {"integrations"}, "asgiref": {"integrations"},
     }  # fmt: skip
     for part, path in MODULES:
         for name in run_time_imports(path):
@@ -97,7 +98,11 @@ def test_every_package_is_installed() -> None:
         for init in PACKAGE.rglob("__init__.py")
     }
     names = set(listed["options"]["packages"].split())
-    assert names == found | {"wf_instrument.integrations"}
+    found |= {
+        ".".join(("wf_instrument.integrations", *init.parent.relative_to(INTEGRATIONS).parts))
+        for init in INTEGRATIONS.rglob("__init__.py")
+    }
+    assert names == found
 
 
 def test_every_module_is_of_a_known_part_and_a_readable_length() -> None:

@@ -16,6 +16,8 @@ PUBLIC = {
     "wf_instrument.integrations.asgi": [
         "TelemetryMiddleware", "instrument_app", "uninstrument_app",
     ],
+    "wf_instrument.integrations.django": ["instrument_app", "uninstrument_app"],
+    "wf_instrument.integrations.django.middleware": ["TelemetryMiddleware"],
     "wf_instrument.integrations.fastapi": [
         "TelemetryMiddleware", "instrument_app", "uninstrument_app",
     ],

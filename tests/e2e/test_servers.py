@@ -90,3 +90,34 @@ def test_forked_workers_lose_nothing(tmp_path: Path, preload: list[str]) -> None
     with server(command, r"http://127\.0\.0\.1:(\d+)", tmp_path, signal.SIGTERM) as port:
         visit(port, 60)
     assert recorded(tmp_path) == {"/style/<path:id>/make": 60}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("command", "stop"),
+    [
+        pytest.param("django_site runserver --noreload 127.0.0.1:0", signal.SIGINT, id="runserver"),
+        pytest.param(
+            "gunicorn --workers 3 --bind 127.0.0.1:0 --preload django_site:application",
+            signal.SIGTERM,
+            id="preloaded-workers",
+        ),
+        pytest.param(
+            "gunicorn --threads 4 --bind 127.0.0.1:0 django_site:application",
+            signal.SIGTERM,
+            id="threads",
+        ),
+        pytest.param("uvicorn --port 0 django_site:asgi_application", signal.SIGTERM, id="uvicorn"),
+        pytest.param(
+            "hypercorn --bind 127.0.0.1:0 django_site:asgi_application",
+            signal.SIGTERM,
+            id="hypercorn",
+        ),
+    ],
+)
+def test_the_django_sample_loses_nothing_under_any_server(
+    tmp_path: Path, command: str, stop: int
+) -> None:
+    with server(command.split(), r"http://127\.0\.0\.1:(\d+)", tmp_path, stop) as port:
+        visit(port, 30)
+    assert recorded(tmp_path) == {"/style/<path:id>/make": 30}

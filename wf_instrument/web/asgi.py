@@ -149,7 +149,6 @@ class AsgiRequest(RequestRecord):
     longest_step_ns: int = 0
     cpu_ns: int = 0
     step_cpu_ns: int = 0
-    thread_cpu_ns: list[int] | None = None
     thread_marks: dict[int, int] | None = None
     _has_left: bool = False
     _response_headers: Any = ()
@@ -367,7 +366,7 @@ class AsgiRequest(RequestRecord):
     def _cpu_ns(self) -> int:
         if self.recorder.cpu_clock is None:
             return ABSENT
-        own_ns = self.cpu_ns
+        own_ns = self.cpu_ns + self.extra_cpu_ns
         if self.is_stepping:
             own_ns += thread_time_ns() - self.step_cpu_ns
         parts = self.thread_cpu_ns

@@ -32,6 +32,10 @@ class RequestRecord:
 
     Not slotted: the class's own attributes are the defaults, so that a request pays only for
     what it sets.
+
+    Attributes:
+        thread_cpu_ns: CPU time of its work in other threads; None before there is some.
+        is_bridged: Whether what asgiref runs elsewhere for it is to be metered.
     """
 
     handle: RouteHandle | None = None
@@ -43,6 +47,8 @@ class RequestRecord:
     outcome: Outcome | None = None
     error: BaseException | None = None
     extra_cpu_ns: int = 0
+    thread_cpu_ns: list[int] | None = None
+    is_bridged: bool = False
     queued_ns: int = ABSENT
     is_finished: bool = False
     url_parts: tuple[str, str, str, str] | None = None
@@ -150,7 +156,9 @@ class RequestRecord:
         # A response closed by another thread has no CPU figure that would mean anything.
         if clock is None or self.thread_id != get_ident():
             return ABSENT
-        return clock() - self.started_cpu_ns + self.extra_cpu_ns
+        own_ns = clock() - self.started_cpu_ns + self.extra_cpu_ns
+        parts = self.thread_cpu_ns
+        return own_ns if parts is None else own_ns + sum(parts)
 
     def _finish_span(self, span: WavefrontSpan, handle: RouteHandle, latency_ns: int) -> None:
         # A name given by the application stays.

@@ -1,0 +1,9 @@
+"""Django: `instrument_app(application)`, and `middleware.TelemetryMiddleware` for `MIDDLEWARE`.
+
+The WSGI or ASGI handler is wrapped as a whole, so that a request lasts until its last byte;
+Django is asked only for the route, and tells of exceptions by its signal.
+"""
+
+from ._application import instrument_app, uninstrument_app
+
+__all__ = ["instrument_app", "uninstrument_app"]
