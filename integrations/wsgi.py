@@ -45,7 +45,8 @@ class TelemetryMiddleware(WsgiTelemetry):
         application_tags: ApplicationTags | None = None,
         **settings: object,
     ) -> None:
-        telemetry = telemetry_for(settings, application_tags)
+        # Kept, so that the end of the process finds it.
+        self._telemetry = telemetry = telemetry_for(settings, application_tags)
         recorder = telemetry.recorder("wsgi", text_names)
         super().__init__(app, recorder, SameText(route_of or _no_route))
         self.is_on = telemetry.settings.enabled
