@@ -17,6 +17,7 @@ from wf_instrument.telemetry import Telemetry, telemetry_for
 from wf_instrument.tracing.active import ACTIVE
 from wf_instrument.web.asgi import AsgiRequest
 from wf_instrument.web.coroutine_meter import metered
+from wf_instrument.web.current import SPANLESS
 from wf_instrument.web.wsgi import REQUEST_KEY, WsgiRequest, WsgiTelemetry
 
 try:
@@ -216,6 +217,7 @@ class _TracedView:
         self._tracing = tracing
         self._attributes = attributes
         self._token: Any = None
+        self._spanless: Any = None
         self._record: Any = None
 
     def __enter__(self) -> None:
@@ -232,6 +234,7 @@ class _TracedView:
                 record.begin_span()
             span: WavefrontSpan | None = record.span
             if span is None:
+                self._spanless = SPANLESS.set(record)
                 return
             if is_new:
                 self._token = ACTIVE.set(span)
@@ -242,6 +245,8 @@ class _TracedView:
         with guard("flask.trace"):
             if self._token is not None:
                 ACTIVE.reset(self._token)
+            if self._spanless is not None:
+                SPANLESS.reset(self._spanless)
             if error is not None and self._record is not None:
                 self._record.view_raised(error, flask.current_app)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from wf_instrument.settings import Settings
     from wf_instrument.telemetry import flush, get_registry, get_tracer, instrument, shutdown
     from wf_instrument.traced import span, trace
+    from wf_instrument.web.dimensions import set_dimension
 
 __all__ = [
     "ApplicationTags",
@@ -24,6 +25,7 @@ __all__ = [
     "get_registry",
     "get_tracer",
     "instrument",
+    "set_dimension",
     "shutdown",
     "span",
     "trace",
@@ -36,6 +38,7 @@ _HOMES: Final = {
     "get_registry": "wf_instrument.telemetry",
     "get_tracer": "wf_instrument.telemetry",
     "instrument": "wf_instrument.telemetry",
+    "set_dimension": "wf_instrument.web.dimensions",
     "shutdown": "wf_instrument.telemetry",
     "span": "wf_instrument.traced",
     "trace": "wf_instrument.traced",

@@ -163,6 +163,13 @@ class Settings:
         minimum=1,
         maximum=1_000_000,
     )
+    max_dimension_values: int = _row(
+        100,
+        "WF_MAX_DIMENSION_VALUES",
+        "Combinations of `set_dimension` values told apart in a route; further are `_OVERFLOW_`.",
+        minimum=0,
+        maximum=1_000_000,
+    )
     max_buffered_spans: int = _row(
         10_000,
         "WF_MAX_BUFFERED_SPANS",

@@ -24,5 +24,8 @@ def current_request() -> RequestRecord | None:
     Also in threads and tasks that the request started, until it has ended.
     """
     span = ACTIVE.get()
-    record = SPANLESS.get() if span is None else cast("RequestRecord | None", span.served_request)
+    record = None if span is None else cast("RequestRecord | None", span.served_request)
+    if record is None:
+        # Also within a span that the application makes in a request without one.
+        record = SPANLESS.get()
     return None if record is None or record.is_finished else record

@@ -26,6 +26,7 @@ from wf_instrument.reporting.snapshot import (
     SnapshotDraft,
     UnmatchedPath,
 )
+from wf_instrument.web.dimensions import DimensionBudget
 from wf_instrument.web.incoming import IncomingTrust
 from wf_instrument.web.series import Cell, RouteHandle
 from wf_instrument.web.websocket_series import WebSocketLedger
@@ -125,6 +126,9 @@ class Recorder:
         self._handles: dict[object, RouteHandle] = {}
         self._was_in_flight: set[RouteHandle] = set()
         self._log = RateLimitedLog(log)
+        self.dimensions = DimensionBudget(
+            settings.max_dimension_values, settings.max_series, lambda: len(self._made)
+        )
         self._making = threading.Lock()
         self.cpu_clock: Callable[[], int] | None = _thread_clock()
         pipeline.add_producer(self)
@@ -225,6 +229,7 @@ class Recorder:
             draft.self_points.append(
                 Point("wf_instrument.routes.overflowed", self.overflowed, "counter")
             )
+        draft.self_points += self.dimensions.self_points()
 
     def _drain_live(self, draft: SnapshotDraft, seen: set[RouteHandle]) -> None:
         now_ns = time.perf_counter_ns()

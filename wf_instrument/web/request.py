@@ -55,6 +55,8 @@ class RequestRecord:
     cell: Cell | None = None
     request_header_tags: tuple[tuple[str, str], ...] = ()
     response_header_tags: tuple[tuple[str, str], ...] = ()
+    #: What the application tagged the request with; see `wf_instrument.set_dimension`.
+    dimensions: dict[str, str] | None = None
 
     recorder: Recorder
     method: str
@@ -127,11 +129,10 @@ class RequestRecord:
         if not status:
             status = self.status = 499 if outcome in _LEFT_EARLY else 500
         if recorder.metrics:
-            if outcome is None:
+            if outcome is None and self.dimensions is None:
                 cell = handle.cells.get(status) or handle.cell(status, None, None)
             else:
-                name = None if self.error is None else type(self.error).__name__
-                cell = handle.cell(status, outcome, name)
+                cell = self._rare_cell(handle, status)
             samples = cell.samples
             ttfb_ns = self.first_byte_ns - self.started_mono_ns if self.first_byte_ns else ABSENT
             samples.append((latency_ns, cpu_ns, ttfb_ns, self.request_bytes, self.response_bytes))
@@ -150,6 +151,15 @@ class RequestRecord:
             self._finish_span(span, handle, latency_ns)
         if recorder.extras is not None:
             recorder.extras.finished(self, handle, latency_ns, cpu_ns)
+
+    def _rare_cell(self, handle: RouteHandle, status: int) -> Cell:
+        """Return the cell of a request that ended abnormally or has dimensions of its own."""
+        name = None if self.error is None else type(self.error).__name__
+        given = self.dimensions
+        if given is None:
+            return handle.cell(status, self.outcome, name)
+        dimensions = self.recorder.dimensions.admitted(handle.route, given)
+        return handle.cell(status, self.outcome, name, dimensions)
 
     def _cpu_ns(self) -> int:
         clock = self.recorder.cpu_clock
@@ -197,6 +207,9 @@ class RequestRecord:
             tags.append(("error", "true"))
         tags += self.request_header_tags
         tags += self.response_header_tags
+        if self.dimensions is not None:
+            ours = {key for key, _ in tags}
+            tags += [pair for pair in self.dimensions.items() if pair[0] not in ours]
         return tags
 
     def path(self) -> str:

@@ -11,7 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from wf_instrument.metrics.histogram import ExponentialHistogram
-from wf_instrument.reporting.snapshot import InFlight, Outcome, RequestInterval, RequestKey
+from wf_instrument.reporting.snapshot import InFlight, Outcome, RequestInterval, RequestKey, Tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -88,7 +88,8 @@ class RouteHandle:
     Attributes:
         route_object: The framework's own object of the route, kept alive because its `id` is the
             key under which this handle is found.
-        cells: By status, or by (status, outcome, error type) for what ended abnormally.
+        cells: By status, or by (status, outcome, error type) for what ended abnormally, and with
+            the dimensions behind them for requests that have some of their own.
     """
 
     __slots__ = (
@@ -124,9 +125,17 @@ class RouteHandle:
         self.route_object = route_object
         self.cells: dict[object, Cell] = {}
 
-    def cell(self, status: int, outcome: Outcome | None, error_type: str | None) -> Cell:
+    def cell(
+        self,
+        status: int,
+        outcome: Outcome | None,
+        error_type: str | None,
+        dimensions: Tags = (),
+    ) -> Cell:
         """Return the cell for a way of ending, made if need be."""
-        key = status if outcome is None else (status, outcome, error_type)
+        key: object = status if outcome is None else (status, outcome, error_type)
+        if dimensions:
+            key = (status, outcome, error_type, dimensions)
         cell = self.cells.get(key)
         if cell is None:
             named = outcome or _outcome_of(status)
@@ -141,6 +150,7 @@ class RouteHandle:
                 protocol=self.protocol,
                 outcome=named,
                 error_type=error_type,
+                dimensions=dimensions,
             )
             # Of two threads making the same cell, both get the one that was first.
             cell = self.cells.setdefault(key, Cell(self, request_key))

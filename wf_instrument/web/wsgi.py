@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from wf_instrument.guard import caught
 from wf_instrument.tracing.active import ACTIVE
 from wf_instrument.tracing.propagation.environ import context_from_environ
+from wf_instrument.web.current import SPANLESS
 from wf_instrument.web.request import RequestRecord, parse_request_start
 from wf_instrument.web.wsgi_in_asgi import request_around, serve_charged
 from wf_instrument.web.wsgi_input import CountedInput
@@ -77,7 +78,11 @@ class WsgiTelemetry:
         span = request.span
         try:
             if span is None:
-                body = self.app(environ, request.start_response)
+                without_span = SPANLESS.set(request)
+                try:
+                    body = self.app(environ, request.start_response)
+                finally:
+                    SPANLESS.reset(without_span)
             else:
                 token = ACTIVE.set(span)
                 try:
@@ -262,26 +267,26 @@ class WsgiRequest(RequestRecord):
     def __iter__(self) -> Iterator[bytes]:
         # A generator: a server's loop resumes it without a call of Python's.
         span = self.span
-        before = ACTIVE.get()
+        variable: Any = SPANLESS if span is None else ACTIVE
+        mine = self if span is None else span
+        before = variable.get()
         try:
-            if span is not None:
-                ACTIVE.set(span)
+            variable.set(mine)
             for chunk in self._body:
                 # The server's own work between two chunks is not the request's.
-                if span is not None:
-                    ACTIVE.set(before)
+                variable.set(before)
                 self.response_bytes += len(chunk)
                 yield chunk
-                if span is not None and not self.is_finished:
-                    ACTIVE.set(span)
+                if not self.is_finished:
+                    variable.set(mine)
         except GeneratorExit:
             raise
         except BaseException as error:
             self.escaped(error, "aborted_stream")
             raise
         finally:
-            if span is not None and ACTIVE.get() is span:
-                ACTIVE.set(before)
+            if variable.get() is mine:
+                variable.set(before)
         self.finish()
 
     def close(self) -> None:

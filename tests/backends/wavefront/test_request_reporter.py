@@ -252,3 +252,22 @@ def test_a_closed_reporter_refuses_and_counts_without_raising(receiver: Loopback
     assert reporter.refused == 1
     with pytest.raises(queue.Full, match="closed"):
         reporter.client.send_metric("m", 1, None, "s", None)
+
+
+def test_dimensions_are_tags_of_the_routes_series_and_not_of_totals(
+    receiver: LoopbackReceiver,
+) -> None:
+    reporter = reporter_to(receiver)
+    row = request_row("/a", 200, [0.5], func="view")
+    mine = (("tenant", "north"), ("application", "other"), ("host", "h2"))
+    key = replace(row.key, dimensions=mine)
+    reporter.report(snapshot(requests=[replace(row, key=key)], at_s=AT_S))
+    assert reporter.flush(5)
+    lines = {line.split(" ")[0]: line for line in receiver.lines()}
+    own = lines['"flask.response.a.GET.200.cumulative.count"']
+    assert '"tenant"="north" "_application"="other" "_host"="h2"' in own
+    assert '"application"="Ordering"' in own
+    assert "tenant" in lines['"∆flask.response.a.GET.200.aggregated_per_service.count"']
+    totals = [line for name, line in lines.items() if "response.completed." in name]
+    assert totals
+    assert not any("tenant" in line for line in totals)

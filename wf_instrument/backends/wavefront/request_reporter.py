@@ -210,9 +210,15 @@ class WavefrontPipelineReporter:
         known = self._series.get(key)
         if known is None:
             series = self._hierarchy.of_requests(
-                key.framework, key.route, key.func, key.module, key.method, key.status
+                key.framework,
+                key.route,
+                key.func,
+                key.module,
+                key.method,
+                key.status,
+                key.dimensions,
             )
-            known = [(one, _wire(one.name, (*one.tags, *key.dimensions))) for one in series]
+            known = [(one, _wire(one.name, one.tags)) for one in series]
             self._series[key] = known
         return known
 

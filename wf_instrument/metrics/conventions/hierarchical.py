@@ -54,6 +54,11 @@ _LEVELS: Final = (
 )
 
 
+#: Tag names that a point line means its source by.
+#: Source: Wavefront data format, "Wavefront Data Format Fields".
+_POINT_FIELDS: Final[Tags] = (("source", ""), ("host", ""))
+
+
 @dataclass(frozen=True, slots=True)
 class Series:
     """One series: what it is called, how it is sent, and what it shows.
@@ -110,12 +115,17 @@ class Hierarchy:
         module: str | None,
         method: str,
         status: int,
+        dimensions: Tags = (),
     ) -> list[Series]:
-        """Return the series of finished requests of a route, method and status."""
+        """Return the series of finished requests of a route, method and status.
+
+        `dimensions` become tags of the route's series; totals over all routes stay one series.
+        """
         entity = entity_name(route)
         response = f"{framework}.response.{entity}.{method}.{status}"
         summary = f"{framework}.response.{entity}.summary.{method}.{status}"
         named = _route_tags(framework, func, module)
+        named += self._own_dimensions(named, dimensions)
         full = self._full(named)
         return [
             Series(f"{response}.cumulative.count", "counter", "count", full),
@@ -191,6 +201,11 @@ class Hierarchy:
                 continue  # nothing to add up per
             tags = (*((key, self._base[key]) for key in keys), *named, *self._custom)
             yield Series(f"{name}.aggregated_per_{level}.count", "delta", figure, tags, True)
+
+    def _own_dimensions(self, named: Tags, dimensions: Tags) -> Tags:
+        """Return the dimensions as tags that take nothing away from the tags of ours."""
+        taken = dict((*self._full(named), *_POINT_FIELDS))
+        return tuple((f"_{key}" if key in taken else key, value) for key, value in dimensions)
 
     def _full(self, named: Tags) -> Tags:
         return (*self._base.items(), *named, *self._custom, *self._worker)
