@@ -18,7 +18,7 @@ from ._mounted import MountedRoute, MountedRoutes, part_template
 if TYPE_CHECKING:
     from wf_instrument.web.asgi import Scope
 
-__all__ = ["RouteFinder", "route_names", "watch_routes"]
+__all__ = ["RouteFinder", "endpoint_of", "route_names", "watch_routes"]
 
 _WATCHED: Final = "_wf_instrument_watched"
 
@@ -93,6 +93,13 @@ def route_names(route: Any) -> tuple[str, str | None, str | None]:
         # Whatever is mounted answers for all below it, as Starlette itself spells that.
         template += "/{path:path}"
     return template, _endpoint_name(parts[-1]), None
+
+
+def endpoint_of(route: Any) -> object | None:
+    """Return the view of a route: a function or class, None of a mount."""
+    last = route.parts[-1] if isinstance(route, MountedRoute) else route
+    endpoint: object | None = getattr(last, "endpoint", None)
+    return endpoint
 
 
 def _endpoint_name(route: Any) -> str | None:

@@ -9,7 +9,7 @@ from starlette.middleware import Middleware
 from wf_instrument.telemetry import Telemetry, telemetry_for
 
 from ._asgi_layer import AsgiLayer, TaskMeter
-from ._starlette_routes import RouteFinder, route_names, watch_routes
+from ._starlette_routes import RouteFinder, endpoint_of, route_names, watch_routes
 from ._worker_threads import meter_worker_threads
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class StackInstrumentation:
         meter_worker_threads()
         self._app = app
         self._build = app.build_middleware_stack
-        self._recorder = telemetry.recorder(framework, route_names)
+        self._recorder = telemetry.recorder(framework, route_names, endpoint_of)
         self._telemetry = telemetry
         self._find_route = RouteFinder()
         app.build_middleware_stack = self._build_wrapped
@@ -101,5 +101,5 @@ class StarletteMiddleware(AsgiLayer):
         if telemetry.settings.enabled:
             watch_routes(*self.route_classes)
             meter_worker_threads()
-            recorder = telemetry.recorder(self.framework, route_names)
+            recorder = telemetry.recorder(self.framework, route_names, endpoint_of)
         super().__init__(app, telemetry, recorder, RouteFinder())

@@ -206,7 +206,8 @@ class FlaskTracing:
 
     def _view_recorder(self) -> Recorder:
         if self._recorder is None:
-            self._recorder = self._made_telemetry().recorder("flask", rule_names)
+            telemetry = self._made_telemetry()
+            self._recorder = telemetry.recorder("flask", rule_names, _current_view)
         return self._recorder
 
 
@@ -263,7 +264,10 @@ class _Instrumented:
         span_started: Callable[[WavefrontSpan, flask.Request], None] | None = None,
     ) -> None:
         self.telemetry = telemetry
-        self.recorder = telemetry.recorder("flask", rule_names)
+        views = app.view_functions
+        self.recorder = telemetry.recorder(
+            "flask", rule_names, lambda rule: views.get(cast("Any", rule).endpoint)
+        )
         self._span_started = span_started
         self._wsgi_app = app.wsgi_app
         self._driver = WsgiTelemetry(app.wsgi_app, self.recorder, _route_of, traces_all=traces_all)
@@ -373,6 +377,10 @@ def _rule_of(environ: dict[str, Any]) -> object | None:
     ):
         return flask.request.url_rule
     return None
+
+
+def _current_view(rule: Any) -> object | None:
+    return flask.current_app.view_functions.get(rule.endpoint)
 
 
 def _current_request() -> flask.Request:

@@ -11,7 +11,7 @@ from wf_instrument.errors import MissingExtraError
 PUBLIC = {
     "wf_instrument": [
         "ApplicationTags", "Settings", "__version__", "flush", "get_registry", "get_tracer",
-        "instrument", "set_dimension", "shutdown", "span", "trace",
+        "instrument", "observe", "set_dimension", "shutdown", "span", "trace",
     ],
     "wf_instrument.integrations.asgi": [
         "TelemetryMiddleware", "instrument_app", "uninstrument_app",

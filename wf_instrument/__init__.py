@@ -12,6 +12,7 @@ from wf_instrument._version import __version__
 
 if TYPE_CHECKING:
     from wf_instrument.identity import ApplicationTags
+    from wf_instrument.policies import observe
     from wf_instrument.settings import Settings
     from wf_instrument.telemetry import flush, get_registry, get_tracer, instrument, shutdown
     from wf_instrument.traced import span, trace
@@ -25,6 +26,7 @@ __all__ = [
     "get_registry",
     "get_tracer",
     "instrument",
+    "observe",
     "set_dimension",
     "shutdown",
     "span",
@@ -38,6 +40,7 @@ _HOMES: Final = {
     "get_registry": "wf_instrument.telemetry",
     "get_tracer": "wf_instrument.telemetry",
     "instrument": "wf_instrument.telemetry",
+    "observe": "wf_instrument.policies",
     "set_dimension": "wf_instrument.web.dimensions",
     "shutdown": "wf_instrument.telemetry",
     "span": "wf_instrument.traced",

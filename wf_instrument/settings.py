@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from wf_instrument.errors import ConfigError
 from wf_instrument.identity import ApplicationTags, Identity, default_source
+from wf_instrument.policies import QUIET_ROUTES, Policy, PolicyTable, policies_of
 from wf_instrument.trust import trust_rule
 
 __all__ = ["DEFAULT_REPORTER", "SettingRow", "Settings", "load_settings", "setting_rows"]
@@ -122,6 +123,16 @@ class Settings:
         "WF_EXCLUDED_URLS",
         "Regular expressions, white space between them; a path matching one leaves no trace.",
     )
+    policies: tuple[tuple[str, Policy], ...] = _row(
+        (),
+        "WF_POLICIES",
+        "What is recorded of single routes, a table by template; in the environment as JSON.",
+    )
+    quiet_routes: tuple[str, ...] = _row(
+        QUIET_ROUTES,
+        "WF_QUIET_ROUTES",
+        "Templates of which only failures leave a span, white space between them.",
+    )
     error_statuses: str = _row(
         "500-599",
         "WF_ERROR_STATUSES",
@@ -219,6 +230,10 @@ class Settings:
             list(self.custom_tags),
         )
         return Identity(tags, self.source or default_source())
+
+    def policy_table(self) -> PolicyTable:
+        """Return `policies` and `quiet_routes` as what tells the policy of a route."""
+        return PolicyTable(self.policies, self.quiet_routes)
 
     def error_status_ranges(self) -> tuple[range, ...]:
         """Return `error_statuses` as ranges.
@@ -370,6 +385,8 @@ def _convert(row: SettingRow, value: object, where: str) -> object:
     converter = _CONVERTERS[row.type_name]
     try:
         return converter(value)
+    except ConfigError as exc:  # says already what was wrong in which row
+        raise ConfigError(f"{where}: {exc}") from None
     except (TypeError, ValueError):
         shown = "not shown" if row.is_secret else repr(value)
         # Not `from exc`, which would show the value of a secret.
@@ -469,6 +486,7 @@ _CONVERTERS: Final[Mapping[str, Callable[[object], object]]] = {
     "float": _to_float,
     "tuple[str, ...]": _to_strings(None),
     "tuple[tuple[str, str], ...]": _to_pairs,
+    "tuple[tuple[str, Policy], ...]": policies_of,
 }
 _TYPE_WORDS: Final[Mapping[str, str]] = {
     "bool": "true or false",
@@ -479,4 +497,7 @@ _TYPE_WORDS: Final[Mapping[str, str]] = {
     "float": "a number",
     "tuple[str, ...]": "strings",
     "tuple[tuple[str, str], ...]": "key=value pairs separated by commas",
+    "tuple[tuple[str, Policy], ...]": (
+        'a table by route, for example {"/cart": {"exclude": ["spans"]}}'
+    ),
 }

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from wf_instrument.identity import ApplicationTags
     from wf_instrument.metrics.pyformance_shim import MetricsRegistry
-    from wf_instrument.web.recorder import RouteNames
+    from wf_instrument.web.recorder import EndpointOf, RouteNames
 
 __all__ = [
     "Instrumentation",
@@ -175,11 +175,19 @@ class Telemetry:
             url, made, interval_s = make_reporter(text, self.identity, self.settings)
             self.pipeline.add_reporter(str(url), made, interval_s)
 
-    def recorder(self, framework: str, route_names: RouteNames) -> Recorder:
+    def recorder(
+        self, framework: str, route_names: RouteNames, endpoint_of: EndpointOf | None = None
+    ) -> Recorder:
         """Return a recorder for one more application of the process."""
         tracer = self.tracer if self.settings.spans else None
         recorder = Recorder(
-            framework, self.settings, self.pipeline, tracer, route_names, self._extras
+            framework,
+            self.settings,
+            self.pipeline,
+            tracer,
+            route_names,
+            self._extras,
+            endpoint_of,
         )
         self._recorders.add(recorder)
         return recorder

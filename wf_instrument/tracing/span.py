@@ -74,6 +74,8 @@ class WavefrontSpan(opentracing.Span):  # type: ignore[misc]  # opentracing ship
     tag_source: TagSource | None = None
     request: TagSource | None = None
     is_finished: bool = False
+    #: Whether the application itself said if it is to be kept.
+    is_forced: bool = False
     duration_ns: int = 0
     _tags: list[tuple[str, object]] | None = None
     _logs: list[SpanLog] | None = None
@@ -159,8 +161,9 @@ class WavefrontSpan(opentracing.Span):  # type: ignore[misc]  # opentracing ship
             tags.append((key, value))
         if key == "sampling.priority":
             self.decision = is_positive(value)
+            self.is_forced = True
         elif key in {"debug", "error"} and is_true(value):
-            self.decision = True
+            self.decision = self.is_forced = True
         return self
 
     def set_tags(self, tags: Mapping[str, object] | Iterable[tuple[str, object]]) -> Self:

@@ -67,7 +67,8 @@ class SpanBuffer:
         part = spans[:n]
         del spans[:n]
         # It has the attributes of SpanData, which is all that reporters use.
-        draft.spans.extend(cast("list[SpanData]", [DeferredSpan(span) for span in part]))
+        kept = [DeferredSpan(span) for span in part if not _is_orphan(span)]
+        draft.spans.extend(cast("list[SpanData]", kept))
 
     def get_failure_count(self) -> int:
         """Return how many spans were dropped."""
@@ -75,3 +76,9 @@ class SpanBuffer:
 
     def close(self) -> None:
         """Do nothing; what is kept leaves with the next drain."""
+
+
+def _is_orphan(span: WavefrontSpan) -> bool:
+    """Return whether the request it was made in has dropped its own span meanwhile."""
+    request = span.request
+    return request is not None and getattr(request, "is_left_out", False)

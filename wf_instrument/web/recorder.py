@@ -32,12 +32,13 @@ from wf_instrument.web.series import Cell, RouteHandle
 from wf_instrument.web.websocket_series import WebSocketLedger
 
 if TYPE_CHECKING:
+    from wf_instrument.policies import Policy
     from wf_instrument.reporting.pipeline import Pipeline
     from wf_instrument.settings import Settings
     from wf_instrument.tracing.tracer import WavefrontTracer
     from wf_instrument.web.extras import RequestExtras
 
-__all__ = ["LiveRequest", "Recorder", "RouteNames"]
+__all__ = ["EndpointOf", "LiveRequest", "Recorder", "RouteNames"]
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,9 @@ _PROTOCOLS: Final = {
 #: Template, function and module of a framework's route object.
 RouteNames = Callable[[object], tuple[str, "str | None", "str | None"]]
 
+#: View function or class of a framework's route object; None where it has none.
+EndpointOf = Callable[[object], "object | None"]
+
 
 class LiveRequest(Protocol):
     """A request being served, as the drain sees it."""
@@ -91,6 +95,8 @@ class Recorder:
         tracer: Makes server spans; None records metrics alone.
         route_names: Turns a framework's route object into names.
         extras: What requests do besides; None for nothing.
+        endpoint_of: Finds the view of a framework's route object, which may be decorated with a
+            policy; by default its attribute `endpoint`.
     """
 
     def __init__(
@@ -101,6 +107,7 @@ class Recorder:
         tracer: WavefrontTracer | None,
         route_names: RouteNames,
         extras: RequestExtras | None = None,
+        endpoint_of: EndpointOf | None = None,
     ) -> None:
         self.framework = framework
         self.extras = extras
@@ -114,6 +121,7 @@ class Recorder:
         self.error_statuses = frozenset(
             status for part in settings.error_status_ranges() for status in part
         )
+        self.policies = settings.policy_table()
         self.loop_block_ns = round(settings.loop_block_threshold_ms * 1e6)
         self.live: dict[int, LiveRequest] = {}
         self.websockets = WebSocketLedger()
@@ -121,6 +129,7 @@ class Recorder:
         self.unmatched_paths: list[str] = []
         self.overflowed = 0
         self._route_names = route_names
+        self._endpoint_of = endpoint_of or _endpoint_attribute
         # The first by what we keep, the second also by what servers spell.
         self._made: dict[object, RouteHandle] = {}
         self._handles: dict[object, RouteHandle] = {}
@@ -171,12 +180,28 @@ class Recorder:
                     route, func, module = self._route_names(route_object)
                     if len(self._made) >= self.settings.max_series:
                         return self._overflow(known)
-                handle = RouteHandle(self.framework, route, func, module, *known, route_object)
+                handle = RouteHandle(
+                    self.framework,
+                    route,
+                    func,
+                    module,
+                    *known,
+                    route_object,
+                    self._policy_of(route, known[0], route_object),
+                )
+                if route is None and self.policies.quiet_paths:
+                    handle.decides_late = True  # by the path
                 self._made[key] = handle
             if protocol in _PROTOCOLS and known[:2] == (method, scheme):
                 # As the server spells it, so that the next look-up hits at once.
                 self._handles[id(route_object), method, scheme, protocol] = handle
             return handle
+
+    def _policy_of(self, route: str | None, method: str, route_object: object | None) -> Policy:
+        endpoint = None
+        with guard("recorder.endpoint"):
+            endpoint = None if route_object is None else self._endpoint_of(route_object)
+        return self.policies.policy_of(route, method, endpoint)
 
     def _overflow(self, known: tuple[str, str, str]) -> RouteHandle:
         """Caller holds `_making`."""
@@ -239,7 +264,7 @@ class Recorder:
             handle = None
             with guard("recorder.peek"):  # frameworks change a request while we look at it
                 handle = request.peek_handle()
-            if handle is not None:
+            if handle is not None and handle.counts:
                 counts[handle] += 1
             draft.running.append(
                 RunningRequest(
@@ -256,6 +281,10 @@ class Recorder:
         self._was_in_flight = set(counts)
         total = draft.total_in_flight.get(self.framework, 0)
         draft.total_in_flight[self.framework] = total + len(live)
+
+
+def _endpoint_attribute(route_object: object) -> object | None:
+    return getattr(route_object, "endpoint", None)
 
 
 def _thread_clock() -> Callable[[], int] | None:

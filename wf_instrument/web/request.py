@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from wf_instrument.guard import caught
 from wf_instrument.web.failed_in import mark_error
+from wf_instrument.web.late_decision import decide_late
 from wf_instrument.web.series import ABSENT
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class RequestRecord:
     response_header_tags: tuple[tuple[str, str], ...] = ()
     #: What the application tagged the request with; see `wf_instrument.set_dimension`.
     dimensions: dict[str, str] | None = None
+    #: Whether its span was dropped at the end, so that spans made within it go the same way.
+    is_left_out: bool = False
 
     recorder: Recorder
     method: str
@@ -128,7 +131,7 @@ class RequestRecord:
         status = self.status
         if not status:
             status = self.status = 499 if outcome in _LEFT_EARLY else 500
-        if recorder.metrics:
+        if recorder.metrics and handle.counts:
             if outcome is None and self.dimensions is None:
                 cell = handle.cells.get(status) or handle.cell(status, None, None)
             else:
@@ -176,11 +179,8 @@ class RequestRecord:
             span.operation_name = handle.func or "UNKNOWN"
         if self.error is not None:
             span.log_kv(error_fields(self.error))
-        # Failures are kept whatever the sampler said.
-        if span.decision is False and (
-            self._has_failed() or self.status in self.recorder.error_statuses
-        ):
-            span.decision = True
+        if handle.decides_late or span.decision is False:
+            decide_late(self, span, handle)
         span.finish_after(latency_ns)
 
     def span_tags(self) -> list[tuple[str, object]]:
@@ -203,7 +203,7 @@ class RequestRecord:
             tags.append(("http.route", handle.route))
         if self.queued_ns >= 0:
             tags.append(("http.queued_ms", f"{self.queued_ns / 1e6:.3f}"))
-        if self.status in self.recorder.error_statuses or self._has_failed():
+        if self.status in self.recorder.error_statuses or self._has_raised():
             tags.append(("error", "true"))
         tags += self.request_header_tags
         tags += self.response_header_tags
@@ -233,7 +233,13 @@ class RequestRecord:
         scheme, host, root, path = self.url_parts
         return f"{scheme}://{host}{root}{path}"
 
-    def _has_failed(self) -> bool:
+    def has_failed(self) -> bool:
+        """Return whether its span is worth keeping for that."""
+        return (
+            self.status >= 500 or self.status in self.recorder.error_statuses or self._has_raised()
+        )
+
+    def _has_raised(self) -> bool:
         return self.error is not None and self.outcome not in _LEFT_EARLY
 
 

@@ -8,10 +8,12 @@ Loss: none; a sample appended while the cell is being drained is taken by the ne
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wf_instrument.metrics.histogram import ExponentialHistogram
+from wf_instrument.policies import Policy
 from wf_instrument.reporting.snapshot import InFlight, Outcome, RequestInterval, RequestKey, Tags
+from wf_instrument.tracing.samplers import RateSampler
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,6 +27,7 @@ ABSENT = -1
 Sample = tuple[int, int, int, int, int]
 
 _NS = 1e-9
+_NO_POLICY: Final = Policy()
 
 
 class Cell:
@@ -90,18 +93,26 @@ class RouteHandle:
             key under which this handle is found.
         cells: By status, or by (status, outcome, error type) for what ended abnormally, and with
             the dimensions behind them for requests that have some of their own.
+        policy: What is wanted of the route.
+        counts: Whether its requests are counted.
+        decides_late: Whether the end of each request has a say in keeping its span.
+        share: Which of its new traces the policy keeps; None where it does not say.
     """
 
     __slots__ = (
         "cells",
+        "counts",
+        "decides_late",
         "framework",
         "func",
         "method",
         "module",
+        "policy",
         "protocol",
         "route",
         "route_object",
         "scheme",
+        "share",
     )
 
     def __init__(
@@ -114,6 +125,7 @@ class RouteHandle:
         scheme: str,
         protocol: str,
         route_object: object,
+        policy: Policy = _NO_POLICY,
     ) -> None:
         self.framework = framework
         self.route = route
@@ -124,6 +136,10 @@ class RouteHandle:
         self.protocol = protocol
         self.route_object = route_object
         self.cells: dict[object, Cell] = {}
+        self.policy = policy
+        self.counts = not policy.excludes("metrics")
+        self.share = None if policy.sample is None else RateSampler(policy.sample)
+        self.decides_late = policy.sample is not None or policy.is_quiet or policy.excludes("spans")
 
     def cell(
         self,

@@ -1,0 +1,178 @@
+"""Policies at work in each framework: what a route leaves out, keeps and shares."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import fastapi
+import flask
+import flask.views
+import pytest
+from starlette.applications import Starlette
+from starlette.endpoints import HTTPEndpoint
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route
+from wf_instrument.integrations.fastapi import instrument_app as instrument_fastapi
+from wf_instrument.integrations.flask import instrument_app
+from wf_instrument.integrations.starlette import instrument_app as instrument_starlette
+
+import wf_instrument
+from asgi_server import fetch, served_asgi
+from flask_site import served
+from view_sites import FRAMEWORKS, serving
+from wf_instrument.testing import RecordingReporter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+pytestmark = pytest.mark.parametrize("framework", FRAMEWORKS)
+
+
+@pytest.fixture
+def reporter() -> Iterator[RecordingReporter]:
+    yield RecordingReporter()
+    wf_instrument.shutdown(5)
+
+
+def view_with(**policy: Any) -> Callable[[], str]:
+    @wf_instrument.observe(**policy)
+    def cart() -> str:
+        with wf_instrument.span("count"):
+            return "ok"
+
+    return cart
+
+
+def broken() -> str:
+    raise ValueError("no shirts")
+
+
+def names(reporter: RecordingReporter) -> list[str]:
+    assert wf_instrument.flush(5)
+    return [span.name for span in reporter.spans]
+
+
+def test_an_excluded_span_leaves_metrics_and_no_children(
+    reporter: RecordingReporter, framework: str
+) -> None:
+    view = view_with(exclude={"spans"})
+    with serving(framework, {"/cart": view}, reporter=reporter) as port:
+        fetch(port, "/cart")
+    assert names(reporter) == []
+    reporter.assert_request(1, route="/cart", status=200)
+
+
+def test_excluded_metrics_leave_spans(reporter: RecordingReporter, framework: str) -> None:
+    view = view_with(exclude={"metrics"})
+    with serving(framework, {"/cart": view}, reporter=reporter) as port:
+        fetch(port, "/cart")
+    assert "cart" in names(reporter)
+    assert reporter.requests == ()
+    assert reporter.snapshot.in_flight == ()
+
+
+def test_the_settings_override_the_decorator(reporter: RecordingReporter, framework: str) -> None:
+    policies = {"GET /cart": {"exclude": []}}
+    with serving(
+        framework, {"/cart": view_with(exclude={"spans"})}, reporter=reporter, policies=policies
+    ) as port:
+        fetch(port, "/cart")
+    assert "cart" in names(reporter)
+
+
+def test_a_share_of_none_keeps_failures_alone(reporter: RecordingReporter, framework: str) -> None:
+    views = {"/cart": view_with(sample=0.0), "/broken": wf_instrument.observe(sample=0.0)(broken)}
+    with serving(framework, views, reporter=reporter) as port:
+        fetch(port, "/cart")
+        assert fetch(port, "/broken")[0] == 500
+    assert names(reporter) == ["broken"]
+
+
+def test_a_share_above_the_sample_rate_keeps_what_the_sampler_refused(
+    reporter: RecordingReporter, framework: str
+) -> None:
+    views = {"/cart": view_with(sample=1.0)}
+    with serving(framework, views, reporter=reporter, sample_rate=0.0) as port:
+        fetch(port, "/cart")
+    assert names(reporter) == ["cart"]
+
+
+def test_a_health_route_leaves_a_span_only_when_it_fails(
+    reporter: RecordingReporter, framework: str
+) -> None:
+    views = {"/healthz": view_with(), "/ready": broken}
+    with serving(framework, views, reporter=reporter) as port:
+        fetch(port, "/healthz")
+        fetch(port, "/ready")
+        assert fetch(port, "/favicon.ico")[0] == 404
+    assert names(reporter) == ["broken"]
+    assert reporter.count() == 3
+
+
+def test_quiet_routes_are_a_setting(reporter: RecordingReporter, framework: str) -> None:
+    views = {"/healthz": view_with()}
+    with serving(framework, views, reporter=reporter, quiet_routes="/nothing") as port:
+        fetch(port, "/healthz")
+    assert "cart" in names(reporter)
+
+
+def test_what_the_application_forces_is_kept(reporter: RecordingReporter, framework: str) -> None:
+    def cart() -> str:
+        span = wf_instrument.get_tracer().active_span
+        assert span is not None
+        span.set_tag("sampling.priority", 1)
+        return "ok"
+
+    policies = {"/cart": {"sample": 0}}
+    with serving(framework, {"/cart": cart}, reporter=reporter, policies=policies) as port:
+        fetch(port, "/cart")
+    assert names(reporter) == ["cart"]
+
+
+def test_a_trace_of_a_caller_is_not_sampled_again(
+    reporter: RecordingReporter, framework: str
+) -> None:
+    parent = f"00-{7:032x}-{9:016x}-01"
+    with serving(framework, {"/cart": view_with(sample=0.0)}, reporter=reporter) as port:
+        fetch(port, "/cart", traceparent=parent)
+    assert set(names(reporter)) == {"cart", "count"}
+
+
+def test_the_method_of_a_class_and_the_route_of_a_mount_have_their_policies(
+    reporter: RecordingReporter, framework: str
+) -> None:
+    if framework == "flask":
+
+        class Cart(flask.views.MethodView):
+            @wf_instrument.observe(exclude={"metrics"})
+            def get(self) -> str:
+                return "ok"
+
+        app = flask.Flask("site")
+        app.add_url_rule("/shop/cart", view_func=Cart.as_view("cart"))
+        with served(instrument_app(app, reporter=reporter)) as port:
+            fetch(port, "/shop/cart")
+    elif framework == "starlette":
+
+        class Basket(HTTPEndpoint):
+            @wf_instrument.observe(exclude={"metrics"})
+            async def get(self, request: object) -> PlainTextResponse:
+                return PlainTextResponse("ok")
+
+        site = Starlette(routes=[Mount("/shop", routes=[Route("/cart", Basket)])])
+        with served_asgi(instrument_starlette(site, reporter=reporter)) as port:
+            fetch(port, "/shop/cart")
+    else:
+        router = fastapi.APIRouter()
+        router.add_api_route("/cart", view_with(exclude={"metrics"}))
+        api = fastapi.FastAPI()
+        api.include_router(router, prefix="/shop")
+        with served_asgi(instrument_fastapi(api, reporter=reporter)) as port:
+            fetch(port, "/shop/cart")
+    assert ("http.route", "/shop/cart") in {tag for one in spans(reporter) for tag in one.tags}
+    assert reporter.requests == ()
+
+
+def spans(reporter: RecordingReporter) -> Any:
+    assert wf_instrument.flush(5)
+    return reporter.spans
