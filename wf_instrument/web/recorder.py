@@ -30,6 +30,7 @@ from wf_instrument.web.dimensions import DimensionBudget
 from wf_instrument.web.incoming import IncomingTrust
 from wf_instrument.web.series import Cell, RouteHandle
 from wf_instrument.web.websocket_series import WebSocketLedger
+from wf_instrument.web.slo import SloCounts
 
 if TYPE_CHECKING:
     from wf_instrument.policies import Policy
@@ -133,6 +134,7 @@ class Recorder:
         # The first by what we keep, the second also by what servers spell.
         self._made: dict[object, RouteHandle] = {}
         self._handles: dict[object, RouteHandle] = {}
+        self._slos = SloCounts()
         self._was_in_flight: set[RouteHandle] = set()
         self._log = RateLimitedLog(log)
         self.dimensions = DimensionBudget(
@@ -149,6 +151,7 @@ class Recorder:
         self.websockets.clear()
         self.touched.clear()
         self.unmatched_paths.clear()
+        self._slos.clear()
         for handle in self._made.values():
             handle.cells.clear()
 
@@ -189,6 +192,7 @@ class Recorder:
                     route_object,
                     self._policy_of(route, known[0], route_object),
                 )
+                handle.slo = self._slos.of(handle)
                 if route is None and self.policies.quiet_paths:
                     handle.decides_late = True  # by the path
                 self._made[key] = handle
@@ -241,6 +245,7 @@ class Recorder:
             if interval is not None:
                 draft.requests.append(interval)
             seen.add(cell.handle)
+        draft.points += self._slos.points(seen)
         if self.metrics:
             self._drain_live(draft, seen)
             draft.websockets += self.websockets.drain()

@@ -18,6 +18,8 @@ from wf_instrument.tracing.samplers import RateSampler
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from wf_instrument.web.slo import SloCount
+
 __all__ = ["ABSENT", "Cell", "RouteHandle", "Sample"]
 
 #: Stands in a sample for a figure that could not be had.
@@ -65,6 +67,8 @@ class Cell:
         # First, so that a request appending from here on lists the cell anew.
         self.is_listed = False
         samples = _take(self.samples)
+        if self.handle.slo is not None:
+            self.handle.slo.add(self.key, samples)
         background, blocked = _take(self.background_ns), _take(self.blocked_ns)
         if not samples and not background and not blocked:
             return None
@@ -96,6 +100,7 @@ class RouteHandle:
         policy: What is wanted of the route.
         counts: Whether its requests are counted.
         decides_late: Whether the end of each request has a say in keeping its span.
+        slo: Counts its good requests; None without an objective.
         share: Which of its new traces the policy keeps; None where it does not say.
     """
 
@@ -113,6 +118,7 @@ class RouteHandle:
         "route_object",
         "scheme",
         "share",
+        "slo",
     )
 
     def __init__(
@@ -138,6 +144,7 @@ class RouteHandle:
         self.cells: dict[object, Cell] = {}
         self.policy = policy
         self.counts = not policy.excludes("metrics")
+        self.slo: SloCount | None = None
         self.share = None if policy.sample is None else RateSampler(policy.sample)
         self.decides_late = policy.sample is not None or policy.is_quiet or policy.excludes("spans")
 

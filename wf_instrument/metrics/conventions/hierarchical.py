@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from wf_instrument.identity import Identity
 
-__all__ = ["Figure", "Hierarchy", "Series", "SeriesKind", "entity_name"]
+__all__ = ["Figure", "Hierarchy", "Series", "SeriesKind", "entity_name", "route_tags"]
 
 SeriesKind = Literal["gauge", "counter", "delta", "histogram"]
 #: Which figure of the recorded requests a series shows, and in which unit.
@@ -124,7 +124,7 @@ class Hierarchy:
         entity = entity_name(route)
         response = f"{framework}.response.{entity}.{method}.{status}"
         summary = f"{framework}.response.{entity}.summary.{method}.{status}"
-        named = _route_tags(framework, func, module)
+        named = route_tags(framework, func, module)
         named += self._own_dimensions(named, dimensions)
         full = self._full(named)
         return [
@@ -159,7 +159,7 @@ class Hierarchy:
             f"{framework}.request.{entity_name(route)}.{method}.inflight.value",
             "gauge",
             "in_flight",
-            self._full(_route_tags(framework, func, module)),
+            self._full(route_tags(framework, func, module)),
         )
 
     def of_total_in_flight(self, framework: str) -> Series:
@@ -211,7 +211,8 @@ class Hierarchy:
         return (*self._base.items(), *named, *self._custom, *self._worker)
 
 
-def _route_tags(framework: str, func: str | None, module: str | None) -> Tags:
+def route_tags(framework: str, func: str | None, module: str | None) -> Tags:
+    """Return the tags that name the view of a route."""
     if not func:
         return ()
     if not module:
