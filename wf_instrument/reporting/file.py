@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from wf_instrument.identity import Identity
     from wf_instrument.metrics.histogram import ExponentialHistogram
     from wf_instrument.reporting.reporter_url import ReporterUrl
-    from wf_instrument.reporting.snapshot import Snapshot, WebSocketInterval
+    from wf_instrument.reporting.snapshot import Exemplar, Snapshot, WebSocketInterval
     from wf_instrument.settings import Settings
 
 __all__ = ["FileReporter", "from_url"]
@@ -143,8 +143,9 @@ def _data(snapshot: Snapshot) -> Iterator[dict[str, object]]:
     }
     times = {"started_ns": snapshot.started_ns, "ended_ns": snapshot.ended_ns}
     for row in snapshot.requests:
-        figures = {name: _summary(getattr(row, name)) for name in _FIGURES}
+        figures: dict[str, object] = {name: _summary(getattr(row, name)) for name in _FIGURES}
         key = {**asdict(row.key), "dimensions": dict(row.key.dimensions)}
+        figures["exemplars"] = [_exemplar(one) for one in row.exemplars]
         yield {"kind": "request", **who, **times, **key, "count": row.count, **figures}
     for one in snapshot.websockets:
         yield {"kind": "websocket", **who, **times, **_websocket(one)}
@@ -188,6 +189,15 @@ def _websocket(row: WebSocketInterval) -> dict[str, object]:
         "cpu_s": row.cpu_s,
         "duration": _summary(row.duration),
         "blocked": _summary(row.blocked),
+    }
+
+
+def _exemplar(one: Exemplar) -> dict[str, object]:
+    return {
+        "trace_id": f"{one.trace_id:032x}",
+        "span_id": f"{one.span_id:016x}",
+        "value_s": one.value_s,
+        "time_ns": one.time_ns,
     }
 
 

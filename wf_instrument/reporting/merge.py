@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from wf_instrument.reporting.snapshot import (
+    Exemplar,
     InFlight,
     MinuteDistribution,
     Point,
@@ -78,6 +79,7 @@ def merge_requests(a: RequestInterval, b: RequestInterval) -> RequestInterval:
         response_bytes=_add(a.response_bytes, b.response_bytes),
         background=_add(a.background, b.background),
         blocked=_add(a.blocked, b.blocked),
+        exemplars=_exemplars(a.exemplars, b.exemplars),
     )
 
 
@@ -125,6 +127,13 @@ def merge_websockets(a: WebSocketInterval, b: WebSocketInterval) -> WebSocketInt
         cpu_s=None if no_cpu else (a.cpu_s or 0.0) + (b.cpu_s or 0.0),
         blocked=_add(a.blocked, b.blocked),
     )
+
+
+def _exemplars(a: tuple[Exemplar, ...], b: tuple[Exemplar, ...]) -> tuple[Exemplar, ...]:
+    if not a or not b:
+        return a or b
+    latest = {one.bucket: one for one in sorted((*a, *b), key=lambda one: one.time_ns)}
+    return tuple(latest[bucket] for bucket in sorted(latest))
 
 
 def _add(

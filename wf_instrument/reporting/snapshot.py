@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "OVERFLOW_ROUTE",
     "UNKNOWN_ROUTE",
+    "Exemplar",
     "InFlight",
     "MinuteDistribution",
     "Outcome",
@@ -94,6 +95,28 @@ class RequestKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Exemplar:
+    """One request of a histogram's bucket, whose span was kept.
+
+    Attributes:
+        trace_id: 128 bits.
+        span_id: 64 bits.
+        value_s: Its latency, seconds.
+        time_ns: When it ended, Unix time in nanoseconds.
+    """
+
+    trace_id: int
+    span_id: int
+    value_s: float
+    time_ns: int
+
+    @property
+    def bucket(self) -> int:
+        """The bits of the latency in nanoseconds: one bucket an octave."""
+        return round(self.value_s * 1e9).bit_length()
+
+
+@dataclass(frozen=True, slots=True)
 class RequestInterval:
     """The finished requests of one key in one interval. Times in seconds, sizes in bytes.
 
@@ -105,6 +128,7 @@ class RequestInterval:
         background: From the last byte until the application returned (background tasks).
         blocked: Of the requests that held the event loop longer than
             `loop_block_threshold_ms` in one step, the longest step.
+        exemplars: The latest kept span of each latency bucket, ascending by latency.
     """
 
     key: RequestKey
@@ -117,6 +141,7 @@ class RequestInterval:
     response_bytes: ExponentialHistogram | None = None
     background: ExponentialHistogram | None = None
     blocked: ExponentialHistogram | None = None
+    exemplars: tuple[Exemplar, ...] = field(default=(), kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

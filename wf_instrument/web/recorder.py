@@ -28,6 +28,7 @@ from wf_instrument.reporting.snapshot import (
 )
 from wf_instrument.web.dimensions import DimensionBudget
 from wf_instrument.web.incoming import IncomingTrust
+from wf_instrument.web.late_decision import RecentLatency
 from wf_instrument.web.series import Cell, RouteHandle
 from wf_instrument.web.websocket_series import WebSocketLedger
 from wf_instrument.web.slo import SloCounts
@@ -193,6 +194,9 @@ class Recorder:
                     self._policy_of(route, known[0], route_object),
                 )
                 handle.slo = self._slos.of(handle)
+                sample = handle.policy.sample
+                if 0 < (self.settings.sample_rate if sample is None else sample) < 1:
+                    handle.recent = RecentLatency()
                 if route is None and self.policies.quiet_paths:
                     handle.decides_late = True  # by the path
                 self._made[key] = handle
@@ -236,15 +240,7 @@ class Recorder:
 
     def drain_into(self, draft: SnapshotDraft) -> None:
         """Move everything recorded since the last call into the draft."""
-        n = len(self.touched)
-        cells = self.touched[:n]
-        del self.touched[:n]
-        seen: set[RouteHandle] = set()
-        for cell in cells:
-            interval = cell.drain()
-            if interval is not None:
-                draft.requests.append(interval)
-            seen.add(cell.handle)
+        seen = self._drain_cells(draft)
         draft.points += self._slos.points(seen)
         if self.metrics:
             self._drain_live(draft, seen)
@@ -260,6 +256,25 @@ class Recorder:
                 Point("wf_instrument.routes.overflowed", self.overflowed, "counter")
             )
         draft.self_points += self.dimensions.self_points()
+
+    def _drain_cells(self, draft: SnapshotDraft) -> set[RouteHandle]:
+        """Fold what requests left in their cells; return the routes they were of."""
+        n = len(self.touched)
+        cells = self.touched[:n]
+        del self.touched[:n]
+        seen: set[RouteHandle] = set()
+        for cell in cells:
+            interval = cell.drain()
+            recent = cell.handle.recent
+            if interval is not None:
+                draft.requests.append(interval)
+                if recent is not None:
+                    recent.add(interval.latency)
+            seen.add(cell.handle)
+        for handle in seen:
+            if handle.recent is not None:
+                handle.slow_ns = handle.recent.slow_ns()
+        return seen
 
     def _drain_live(self, draft: SnapshotDraft, seen: set[RouteHandle]) -> None:
         now_ns = time.perf_counter_ns()

@@ -180,8 +180,11 @@ class RequestRecord:
         if self.error is not None:
             span.log_kv(error_fields(self.error))
         if handle.decides_late or span.decision is False:
-            decide_late(self, span, handle)
+            decide_late(self, span, handle, latency_ns)
         span.finish_after(latency_ns)
+        cell = self.cell
+        if cell is not None and span.decision:
+            cell.exemplars[latency_ns.bit_length()] = span
 
     def span_tags(self) -> list[tuple[str, object]]:
         """Return the server span's tags; asked for lazily, when the span leaves."""

@@ -12,12 +12,22 @@ from typing import TYPE_CHECKING, Final
 
 from wf_instrument.metrics.histogram import ExponentialHistogram
 from wf_instrument.policies import Policy
-from wf_instrument.reporting.snapshot import InFlight, Outcome, RequestInterval, RequestKey, Tags
+from wf_instrument.reporting.snapshot import (
+    Exemplar,
+    InFlight,
+    Outcome,
+    RequestInterval,
+    RequestKey,
+    Tags,
+)
 from wf_instrument.tracing.samplers import RateSampler
+from wf_instrument.web.late_decision import NEVER_SLOW_NS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from wf_instrument.tracing.span import WavefrontSpan
+    from wf_instrument.web.late_decision import RecentLatency
     from wf_instrument.web.slo import SloCount
 
 __all__ = ["ABSENT", "Cell", "RouteHandle", "Sample"]
@@ -40,12 +50,15 @@ class Cell:
         queued_ns: Waits before us, of the requests whose proxy told.
         background_ns: Work after the last byte, of the requests that had some.
         blocked_ns: The longest step of each request that held the event loop for too long.
+        exemplars: The latest kept span of each latency bucket, by the bits of its nanoseconds:
+            one in a power of two.
         is_listed: Whether the recorder's list of cells to drain holds this one.
     """
 
     __slots__ = (
         "background_ns",
         "blocked_ns",
+        "exemplars",
         "handle",
         "is_listed",
         "key",
@@ -60,6 +73,7 @@ class Cell:
         self.queued_ns: list[int] = []
         self.background_ns: list[int] = []
         self.blocked_ns: list[int] = []
+        self.exemplars: dict[int, WavefrontSpan] = {}
         self.is_listed = False
 
     def drain(self) -> RequestInterval | None:
@@ -86,6 +100,21 @@ class Cell:
             response_bytes=_fold_sizes(response_bytes),
             background=_fold_known(background, _NS),
             blocked=_fold_known(blocked, _NS),
+            exemplars=self._take_exemplars(),
+        )
+
+    def _take_exemplars(self) -> tuple[Exemplar, ...]:
+        # Two atomic steps; one that a request sets in between is lost, and the next one is not.
+        spans = self.exemplars.copy()
+        self.exemplars.clear()
+        return tuple(
+            Exemplar(
+                span.trace_id_int,
+                span.span_id_int,
+                span.duration_ns * _NS,
+                span.start_ns + span.duration_ns,
+            )
+            for _, span in sorted(spans.items(), key=_bucket)
         )
 
 
@@ -100,6 +129,9 @@ class RouteHandle:
         policy: What is wanted of the route.
         counts: Whether its requests are counted.
         decides_late: Whether the end of each request has a say in keeping its span.
+        recent: The route's latencies where its traces are sampled; None where they are not.
+        slow_ns: The time of its slowest requests, of which the spans are kept.
+        is_new: Whether none of its requests was kept as the first one yet.
         slo: Counts its good requests; None without an objective.
         share: Which of its new traces the policy keeps; None where it does not say.
     """
@@ -110,15 +142,18 @@ class RouteHandle:
         "decides_late",
         "framework",
         "func",
+        "is_new",
         "method",
         "module",
         "policy",
         "protocol",
+        "recent",
         "route",
         "route_object",
         "scheme",
         "share",
         "slo",
+        "slow_ns",
     )
 
     def __init__(
@@ -145,6 +180,9 @@ class RouteHandle:
         self.policy = policy
         self.counts = not policy.excludes("metrics")
         self.slo: SloCount | None = None
+        self.recent: RecentLatency | None = None
+        self.slow_ns = NEVER_SLOW_NS
+        self.is_new = True
         self.share = None if policy.sample is None else RateSampler(policy.sample)
         self.decides_late = policy.sample is not None or policy.is_quiet or policy.excludes("spans")
 
@@ -184,6 +222,10 @@ class RouteHandle:
         return InFlight(
             self.framework, self.route, self.func, self.method, count, self.scheme, self.module
         )
+
+
+def _bucket(item: tuple[int, WavefrontSpan]) -> int:
+    return item[0]
 
 
 def _outcome_of(status: int) -> Outcome:
