@@ -109,6 +109,28 @@ def test_a_health_route_leaves_a_span_only_when_it_fails(
     assert reporter.count() == 3
 
 
+def test_of_sampled_traces_the_first_and_the_failures_are_kept(
+    reporter: RecordingReporter, framework: str
+) -> None:
+    views = {"/cart": view_with(), "/broken": broken}
+    with serving(framework, views, reporter=reporter, sample_rate=1e-12) as port:
+        for path in ("/cart", "/cart", "/broken", "/broken"):
+            fetch(port, path)
+    assert sorted(names(reporter)) == ["broken", "broken", "cart"]
+
+
+def test_an_exemplar_leads_from_the_figures_to_the_trace(
+    reporter: RecordingReporter, framework: str
+) -> None:
+    with serving(framework, {"/cart": view_with()}, reporter=reporter) as port:
+        fetch(port, "/cart")
+    (server,) = [span for span in spans(reporter) if span.name == "cart"]
+    (row,) = reporter.requests
+    (exemplar,) = row.exemplars
+    assert (exemplar.trace_id, exemplar.span_id) == (server.trace_id, server.span_id)
+    assert exemplar.value_s == pytest.approx(row.latency.sum)
+
+
 def test_quiet_routes_are_a_setting(reporter: RecordingReporter, framework: str) -> None:
     views = {"/healthz": view_with()}
     with serving(framework, views, reporter=reporter, quiet_routes="/nothing") as port:

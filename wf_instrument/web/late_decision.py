@@ -3,6 +3,8 @@
 Threads: the threads of requests decide; the pipeline's thread keeps `RecentLatency` and hands on
     its bound as `RouteHandle.slow_ns`.
 
+Fork: the child's recorder gives each route a new `RecentLatency`.
+
 Called only for spans the sampler refused and for routes whose policy has a say: other requests
 compare one flag.
 """
@@ -84,9 +86,7 @@ def _is_kept(
         return True
     if span.is_forced:
         return was_kept
-    if policy.is_quiet or (
-        handle.route is None and request.path() in request.recorder.policies.quiet_paths
-    ):
+    if policy.is_quiet or (handle.route is None and _is_quiet_path(request)):
         return False
     if span.parents:
         return was_kept
@@ -96,3 +96,9 @@ def _is_kept(
             return True
     share = handle.share
     return was_kept if share is None else share.sample("", span.trace_id_int, 0)
+
+
+def _is_quiet_path(request: RequestRecord) -> bool:
+    # Where settings keep the query, it is part of the path.
+    path = request.path().partition("?")[0]
+    return path in request.recorder.policies.quiet_paths

@@ -155,6 +155,9 @@ class Recorder:
         self._slos.clear()
         for handle in self._made.values():
             handle.cells.clear()
+            if handle.recent is not None:
+                # The parent may have been in the middle of adding to it.
+                handle.recent = RecentLatency()
 
     def handle(
         self, route_object: object | None, method: str, scheme: str, protocol: str
