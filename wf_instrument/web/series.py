@@ -2,7 +2,8 @@
 
 Threads: request threads append samples to a cell's list (atomic in CPython, with the GIL and in
     free-threaded builds, where a list locks itself); the pipeline's thread takes them.
-Loss: none; a sample appended while the cell is being drained is taken by the next drain.
+Loss: no sample; one appended while the cell is being drained is taken by the next drain. Of
+    exemplars, which only show an example, one may be.
 """
 
 from __future__ import annotations
