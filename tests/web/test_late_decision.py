@@ -180,6 +180,20 @@ def test_the_bound_follows_a_route_that_becomes_slower() -> None:
         assert recent.slow_ns() == pytest.approx(seconds * 1e9, rel=0.03)
 
 
+@pytest.mark.expects_caught
+def test_a_view_that_cannot_be_asked_for_its_policy_is_recorded_without(stage: Stage) -> None:
+    class Hostile:
+        def __getattr__(self, name: str) -> object:
+            raise RuntimeError(name)
+
+    stage.recorder = stage.telemetry.recorder(
+        "wsgi", lambda route: (str(route), None, None), lambda route: Hostile()
+    )
+    stage.request().end()
+    assert stage.kept() == 1
+    stage.reporter.assert_request(1, route="/cart")
+
+
 def test_an_exemplar_is_the_latest_kept_span_of_each_octave() -> None:
     stage = Stage(sample_rate=1.0)
     spans = []

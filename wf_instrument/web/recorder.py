@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from wf_instrument.forking import reset_after_fork
 from wf_instrument.guard import RateLimitedLog, guard
+from wf_instrument.policies import Policy
 from wf_instrument.reporting.snapshot import (
     OVERFLOW_ROUTE,
     Point,
@@ -34,7 +35,6 @@ from wf_instrument.web.websocket_series import WebSocketLedger
 from wf_instrument.web.slo import SloCounts
 
 if TYPE_CHECKING:
-    from wf_instrument.policies import Policy
     from wf_instrument.reporting.pipeline import Pipeline
     from wf_instrument.settings import Settings
     from wf_instrument.tracing.tracer import WavefrontTracer
@@ -187,32 +187,34 @@ class Recorder:
                     route, func, module = self._route_names(route_object)
                     if len(self._made) >= self.settings.max_series:
                         return self._overflow(known)
-                handle = RouteHandle(
-                    self.framework,
-                    route,
-                    func,
-                    module,
-                    *known,
-                    route_object,
-                    self._policy_of(route, known[0], route_object),
-                )
-                handle.slo = self._slos.of(handle)
-                sample = handle.policy.sample
-                if 0 < (self.settings.sample_rate if sample is None else sample) < 1:
-                    handle.recent = RecentLatency()
-                if route is None and self.policies.quiet_paths:
-                    handle.decides_late = True  # by the path
+                handle = self._new_handle(route, func, module, known, route_object)
                 self._made[key] = handle
             if protocol in _PROTOCOLS and known[:2] == (method, scheme):
                 # As the server spells it, so that the next look-up hits at once.
                 self._handles[id(route_object), method, scheme, protocol] = handle
             return handle
 
-    def _policy_of(self, route: str | None, method: str, route_object: object | None) -> Policy:
-        endpoint = None
-        with guard("recorder.endpoint"):
+    def _new_handle(
+        self,
+        route: str | None,
+        func: str | None,
+        module: str | None,
+        known: tuple[str, str, str],
+        route_object: object | None,
+    ) -> RouteHandle:
+        """Return a handle with the policy of its route, found this once."""
+        policy = Policy()
+        with guard("recorder.policy"):  # views are the application's, and may be anything
             endpoint = None if route_object is None else self._endpoint_of(route_object)
-        return self.policies.policy_of(route, method, endpoint)
+            policy = self.policies.policy_of(route, known[0], endpoint)
+        handle = RouteHandle(self.framework, route, func, module, *known, route_object, policy)
+        handle.slo = self._slos.of(handle)
+        sample = self.settings.sample_rate if policy.sample is None else policy.sample
+        if 0 < sample < 1:
+            handle.recent = RecentLatency()
+        if route is None and self.policies.quiet_paths:
+            handle.decides_late = True  # by the path
+        return handle
 
     def _overflow(self, known: tuple[str, str, str]) -> RouteHandle:
         """Caller holds `_making`."""
