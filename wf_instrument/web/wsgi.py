@@ -19,6 +19,7 @@ from wf_instrument.web.wsgi_in_asgi import request_around, serve_charged
 from wf_instrument.web.wsgi_input import CountedInput
 
 if TYPE_CHECKING:
+    from wf_instrument.tracing.span import WavefrontSpan
     from wf_instrument.web.asgi import AsgiRequest
     from wf_instrument.web.recorder import Recorder
     from wf_instrument.web.series import RouteHandle
@@ -265,28 +266,46 @@ class WsgiRequest(RequestRecord):
         return _SizedBody(self) if hasattr(body, "__len__") else self
 
     def __iter__(self) -> Iterator[bytes]:
-        # A generator: a server's loop resumes it without a call of Python's.
-        span = self.span
-        variable: Any = SPANLESS if span is None else ACTIVE
-        mine = self if span is None else span
-        before = variable.get()
+        # Generators: a server's loop resumes them without a call of Python's.
+        return self._without_span() if self.span is None else self._within(self.span)
+
+    def _within(self, span: WavefrontSpan) -> Iterator[bytes]:
+        before = ACTIVE.get()
         try:
-            variable.set(mine)
+            ACTIVE.set(span)
             for chunk in self._body:
                 # The server's own work between two chunks is not the request's.
-                variable.set(before)
+                ACTIVE.set(before)
                 self.response_bytes += len(chunk)
                 yield chunk
                 if not self.is_finished:
-                    variable.set(mine)
+                    ACTIVE.set(span)
         except GeneratorExit:
             raise
         except BaseException as error:
             self.escaped(error, "aborted_stream")
             raise
         finally:
-            if variable.get() is mine:
-                variable.set(before)
+            if ACTIVE.get() is span:
+                ACTIVE.set(before)
+        self.finish()
+
+    def _without_span(self) -> Iterator[bytes]:
+        before = SPANLESS.get()
+        try:
+            # Once for all chunks: what servers do between them asks for no request.
+            SPANLESS.set(self)
+            for chunk in self._body:
+                self.response_bytes += len(chunk)
+                yield chunk
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            self.escaped(error, "aborted_stream")
+            raise
+        finally:
+            if SPANLESS.get() is self:
+                SPANLESS.set(before)
         self.finish()
 
     def close(self) -> None:
