@@ -10,7 +10,6 @@ import dataclasses
 import math
 import os
 import re
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,14 +18,13 @@ from typing import Any, Final
 from wf_instrument.errors import ConfigError
 from wf_instrument.identity import ApplicationTags, Identity, default_source
 from wf_instrument.policies import QUIET_ROUTES, Policy, PolicyTable, policies_of
+from wf_instrument.settings_file import read_settings_file
 from wf_instrument.trust import trust_rule
 
 __all__ = ["DEFAULT_REPORTER", "SettingRow", "Settings", "load_settings", "setting_rows"]
 
 #: Where figures go when nothing is configured: the embedded store of the user's state directory.
 DEFAULT_REPORTER: Final = "local://"
-
-FILE_NAME: Final = "wf_instrument.toml"
 
 _LOG_FORMS: Final = ("off", "text", "json")
 
@@ -326,7 +324,7 @@ def load_settings(
     """
     rows = {row.name: row for row in setting_rows()}
     values: dict[str, object] = {}
-    file_path, table = _read_file(folder or Path())
+    file_path, table = read_settings_file(folder or Path())
     for name, value in table.items():
         where = f"{file_path}, setting {name!r}"
         values[name] = _convert(_known(rows, name, where), value, where)
@@ -348,37 +346,6 @@ def _known(rows: Mapping[str, SettingRow], name: str, where: str) -> SettingRow:
     if name not in rows:
         raise ConfigError(f"{where}: no such setting; known: {', '.join(rows)}")
     return rows[name]
-
-
-def _read_file(folder: Path) -> tuple[Path, Mapping[str, object]]:
-    """Return the first settings file of `folder` and its table; an empty table without one."""
-    own, project = folder / FILE_NAME, folder / "pyproject.toml"
-    if os.path.isfile(own):  # noqa: PTH113 - Path.is_file raises in a folder one may not search
-        return own, _parse_toml(own)
-    # Somebody else's file: one we may not read is none of our business.
-    if os.access(project, os.R_OK):
-        tool = _parse_toml(project).get("tool")
-        table = tool.get("wf_instrument", {}) if isinstance(tool, dict) else {}
-        if not isinstance(table, dict):
-            raise ConfigError(
-                f"settings file {project}: tool.wf_instrument is {table!r}; "
-                "write a table [tool.wf_instrument]"
-            )
-        return project, table
-    return own, {}
-
-
-def _parse_toml(path: Path) -> dict[str, object]:
-    # Imported here: only who has such a file pays for the parser.
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    try:
-        table: dict[str, object] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as exc:
-        raise ConfigError(f"settings file {path} cannot be read: {exc}") from exc
-    return table
 
 
 def _convert(row: SettingRow, value: object, where: str) -> object:
