@@ -11,7 +11,7 @@ from ._mounted import MountedRoute, MountedRoutes, part_template
 if TYPE_CHECKING:
     from wf_instrument.web.asgi import Scope
 
-__all__ = ["RouteFinder", "route_names"]
+__all__ = ["RouteFinder", "endpoint_of", "route_names"]
 
 
 class _Handled:
@@ -111,6 +111,14 @@ def _is_mount(handler: Any) -> bool:
 def _handlers(route: Any) -> Any:
     several = getattr(route, "route_handlers", None)
     return (route.route_handler,) if several is None else several
+
+
+def endpoint_of(route: Any) -> object | None:
+    """Return the function of a handler as it was written."""
+    parts: Any = route.parts if isinstance(route, MountedRoute) else (route,)
+    function = getattr(parts[-1].handler, "fn", None)
+    # A sync one stands in an object that runs it in a thread.
+    return getattr(function, "func", function)
 
 
 def route_names(route: Any) -> tuple[str, str | None, str | None]:

@@ -21,7 +21,7 @@ except ImportError as exc:
     ) from exc
 
 from ._asgi_layer import AsgiLayer
-from ._litestar_routes import RouteFinder, route_names
+from ._litestar_routes import RouteFinder, endpoint_of, route_names
 from ._litestar_tasks import meter_litestar_tasks
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _wrap(app: litestar.Litestar, telemetry: Telemetry) -> None:
     meter_litestar_tasks()
     find_route = RouteFinder(app)
     handler: Any = app.asgi_handler
-    recorder = telemetry.recorder("litestar", route_names)
+    recorder = telemetry.recorder("litestar", route_names, endpoint_of)
     layer: Any = AsgiLayer(handler, telemetry, recorder, find_route, find_route.mount_of)
     app.asgi_handler = layer
     hooks = _Hooks(layer)

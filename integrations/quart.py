@@ -6,7 +6,7 @@ and asked for the rule it resolved; exceptions are told by its signal.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from wf_instrument.errors import MissingExtraError
 from wf_instrument.guard import guard
@@ -80,7 +80,10 @@ class _Instrumented:
 
     def __init__(self, app: quart.Quart, telemetry: Telemetry) -> None:
         meter_quart_threads()
-        recorder = telemetry.recorder("quart", rule_names)
+        views = app.view_functions
+        recorder = telemetry.recorder(
+            "quart", rule_names, lambda rule: views.get(cast("Any", rule).endpoint)
+        )
         self._asgi_app = app.asgi_app
         inner: Any = app.asgi_app
         self._layer = AsgiLayer(inner, telemetry, recorder, _RuleFinder())

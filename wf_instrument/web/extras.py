@@ -132,7 +132,7 @@ class RequestExtras:
         self, record: RequestRecord, handle: RouteHandle, latency_ns: int, cpu_ns: int
     ) -> None:
         """Note that the request has ended. Never raises."""
-        if self._access_line is not None:
+        if self._access_line is not None and not handle.policy.excludes("logs"):
             self._access_line.write(record, handle, latency_ns, cpu_ns)
 
     def _look_at(self, record: RequestRecord, request: object, headers: list[Any]) -> None:
