@@ -255,8 +255,8 @@ class WebSocketRecord(AsgiRequest):
             return "client_error"
         return "server_error" if code in _SERVER_FAULTS else "ok"
 
-    def _has_failed(self) -> bool:
-        return super()._has_failed() or self.outcome == "server_error"
+    def has_failed(self) -> bool:
+        return super().has_failed() or self.outcome == "server_error"
 
     def span_tags(self) -> list[tuple[str, object]]:
         """Return the server span's tags, with the code the connection was closed with."""

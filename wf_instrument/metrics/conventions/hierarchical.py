@@ -176,7 +176,7 @@ class Hierarchy:
         That of ended connections lacks the tags `status` and `outcome`.
         """
         name = f"{framework}.websocket.{entity_name(route)}"
-        full = self._full(_route_tags(framework, func, module))
+        full = self._full(route_tags(framework, func, module))
         return [
             Series(f"{name}.inflight.value", "gauge", "in_flight", full),
             Series(f"{name}.connections.count", "counter", "connections", full),
