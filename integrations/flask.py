@@ -31,7 +31,7 @@ except ImportError as exc:
 
 from ._flask_view import ViewRequest
 from ._mounted import MountedRoutes
-from ._url_rules import rule_names
+from ._url_rules import rule_names, views_by
 
 if TYPE_CHECKING:
     from wf_instrument.identity import ApplicationTags
@@ -264,10 +264,7 @@ class _Instrumented:
         span_started: Callable[[WavefrontSpan, flask.Request], None] | None = None,
     ) -> None:
         self.telemetry = telemetry
-        views = app.view_functions
-        self.recorder = telemetry.recorder(
-            "flask", rule_names, lambda rule: views.get(cast("Any", rule).endpoint)
-        )
+        self.recorder = telemetry.recorder("flask", rule_names, views_by(app.view_functions))
         self._span_started = span_started
         self._wsgi_app = app.wsgi_app
         self._driver = WsgiTelemetry(app.wsgi_app, self.recorder, _route_of, traces_all=traces_all)
@@ -380,7 +377,7 @@ def _rule_of(environ: dict[str, Any]) -> object | None:
 
 
 def _current_view(rule: Any) -> object | None:
-    return flask.current_app.view_functions.get(rule.endpoint)
+    return views_by(flask.current_app.view_functions)(rule)
 
 
 def _current_request() -> flask.Request:

@@ -6,7 +6,7 @@ and asked for the rule it resolved; exceptions are told by its signal.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from wf_instrument.errors import MissingExtraError
 from wf_instrument.guard import guard
@@ -26,7 +26,7 @@ except ImportError as exc:
 from ._asgi_layer import AsgiLayer
 from ._mounted import MountedRoutes
 from ._quart_threads import meter_quart_threads
-from ._url_rules import rule_names
+from ._url_rules import rule_names, views_by
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -80,10 +80,7 @@ class _Instrumented:
 
     def __init__(self, app: quart.Quart, telemetry: Telemetry) -> None:
         meter_quart_threads()
-        views = app.view_functions
-        recorder = telemetry.recorder(
-            "quart", rule_names, lambda rule: views.get(cast("Any", rule).endpoint)
-        )
+        recorder = telemetry.recorder("quart", rule_names, views_by(app.view_functions))
         self._asgi_app = app.asgi_app
         inner: Any = app.asgi_app
         self._layer = AsgiLayer(inner, telemetry, recorder, _RuleFinder())

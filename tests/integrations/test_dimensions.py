@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import gc
+import weakref
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import flask
 import pytest
@@ -13,6 +16,7 @@ from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 from wf_instrument.integrations.flask import FlaskTracing, instrument_app
 from wf_instrument.integrations.starlette import instrument_app as instrument_starlette
+from wf_instrument.integrations.wsgi import instrument_app as instrument_wsgi
 
 import wf_instrument
 from asgi_server import fetch, served_asgi
@@ -108,6 +112,48 @@ def test_a_streamed_wsgi_body_may_still_set_dimensions(
     with served(app) as port:
         assert fetch(port, "/stream")[2] == b"okokok"
     assert dimensions_of(reporter) == [TENANT]
+
+
+@pytest.mark.parametrize("spans", [True, False], ids=["spans", "no-spans"])
+def test_after_a_request_served_within_a_request_the_outer_one_is_current(
+    reporter: RecordingReporter, spans: bool
+) -> None:
+    inner = flask.Flask("inner")
+    inner.add_url_rule("/inner", view_func=lambda: "ok", endpoint="inner")
+    instrument_app(inner, reporter=reporter, spans=spans)
+
+    def cart() -> str:
+        with inner.test_client() as client:
+            assert client.get("/inner", buffered=True).text == "ok"
+        return tenant()
+
+    with serving("flask", {"/cart": cart}, reporter=reporter, spans=spans) as port:
+        fetch(port, "/cart")
+    assert wf_instrument.flush(5)
+    assert {row.key.route: row.key.dimensions for row in reporter.requests} == {
+        "/inner": (),
+        "/cart": TENANT,
+    }
+
+
+def test_an_exception_of_a_request_without_span_is_not_kept_alive(
+    reporter: RecordingReporter,
+) -> None:
+    class BoomError(Exception):
+        pass
+
+    boom: list[weakref.ref[BoomError]] = []
+
+    def app(environ: Any, start_response: Any) -> Any:
+        error = BoomError()
+        boom.append(weakref.ref(error))
+        raise error
+
+    served_app = instrument_wsgi(app, reporter=reporter, spans=False)
+    with suppress(BoomError):
+        served_app({"REQUEST_METHOD": "GET"}, lambda *_: None)
+    gc.collect()
+    assert boom[0]() is None
 
 
 @pytest.mark.parametrize("spans", [True, False], ids=["spans", "no-spans"])

@@ -77,13 +77,12 @@ class WsgiTelemetry:
         if request is None:
             return self.app(environ, start_response)
         span = request.span
+        outer = SPANLESS.get()
         try:
             if span is None:
-                without_span = SPANLESS.set(request)
-                try:
-                    body = self.app(environ, request.start_response)
-                finally:
-                    SPANLESS.reset(without_span)
+                SPANLESS.set(request)
+                body = self.app(environ, request.start_response)
+                request.leave(outer)
             else:
                 token = ACTIVE.set(span)
                 try:
@@ -92,6 +91,8 @@ class WsgiTelemetry:
                     ACTIVE.reset(token)
         except BaseException as error:
             request.escaped(error)
+            if span is None:
+                request.leave(outer)
             raise
         return request.response(body)
 
@@ -291,10 +292,11 @@ class WsgiRequest(RequestRecord):
         self.finish()
 
     def _without_span(self) -> Iterator[bytes]:
-        before = SPANLESS.get()
+        outer = SPANLESS.get()
         try:
             # Once for all chunks: what servers do between them asks for no request.
-            SPANLESS.set(self)
+            if outer is not self:
+                SPANLESS.set(self)
             for chunk in self._body:
                 self.response_bytes += len(chunk)
                 yield chunk
@@ -304,9 +306,20 @@ class WsgiRequest(RequestRecord):
             self.escaped(error, "aborted_stream")
             raise
         finally:
-            if SPANLESS.get() is self:
-                SPANLESS.set(before)
+            self.leave(outer)
         self.finish()
+
+    def leave(self, outer: RequestRecord | None) -> None:
+        """Make the request current again that this one, without a span, was served within.
+
+        Left as it is where there is none: a finished request is nobody's current one, and each
+        change of a context variable slows down what the application reads of its own.
+        """
+        # An exception would keep alive what its frames hold.
+        if self.error is not None or (
+            outer is not None and outer is not self and not outer.is_finished
+        ):
+            SPANLESS.set(None if outer is self else outer)
 
     def close(self) -> None:
         """Close the application's body; a body not read to its end was left by the client."""
