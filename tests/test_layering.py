@@ -78,7 +78,8 @@ def test_imports_point_to_lower_layers_only(part: str, path: Path) -> None:
 def test_foreign_packages_are_imported_where_they_belong() -> None:
     homes = {
         "sqlite3": {"backends"}, "pyformance": {"metrics"}, "urllib3": {"sender"},
-        "click": {"cli"}, "starlette": {"dashboard", "integrations"}, "uvicorn": {"dashboard", "cli"},
+        "click": {"cli"}, "starlette": {"dashboard", "integrations"},
+        "uvicorn": {"dashboard", "cli"},
         "opentracing": {"tracing"}, "flask": {"integrations", "cli"},
         "anyio": {"integrations"}, "fastapi": {"integrations", "cli"},
         "litestar": {"integrations"}, "quart": {"integrations"},

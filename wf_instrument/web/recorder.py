@@ -31,8 +31,8 @@ from wf_instrument.web.dimensions import DimensionBudget
 from wf_instrument.web.incoming import IncomingTrust
 from wf_instrument.web.late_decision import RecentLatency
 from wf_instrument.web.series import Cell, RouteHandle
-from wf_instrument.web.websocket_series import WebSocketLedger
 from wf_instrument.web.slo import SloCounts
+from wf_instrument.web.websocket_series import WebSocketLedger
 
 if TYPE_CHECKING:
     from wf_instrument.reporting.pipeline import Pipeline

@@ -256,6 +256,7 @@ class WebSocketRecord(AsgiRequest):
         return "server_error" if code in _SERVER_FAULTS else "ok"
 
     def has_failed(self) -> bool:
+        """Return whether the connection failed on our side, also by its close code alone."""
         return super().has_failed() or self.outcome == "server_error"
 
     def span_tags(self) -> list[tuple[str, object]]:
