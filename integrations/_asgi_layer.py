@@ -103,7 +103,10 @@ async def _answer_lifespan(receive: Receive, send: Send) -> None:
 
 
 class TaskMeter:
-    """Innermost layer: meters a request that a middleware further out runs in its own task."""
+    """Innermost layer: meters a request that a middleware further out runs in its own task.
+
+    Such a middleware ends the response of a stream that broke off, and raises only then.
+    """
 
     def __init__(self, app: AsgiApplication) -> None:
         self.app = app
@@ -114,4 +117,9 @@ class TaskMeter:
         if request is None or request.is_stepping or request.recorder.cpu_clock is None:
             await self.app(scope, receive, send)
         else:
-            await stepped(as_coroutine(self.app(scope, receive, send)), request)
+            try:
+                await stepped(as_coroutine(self.app(scope, receive, send)), request)
+            except Exception as error:
+                if request.status and not request.is_finished:
+                    request.fail(error, "aborted_stream")
+                raise

@@ -76,6 +76,14 @@ async def stream(request: Request) -> Response:
     return StreamingResponse(parts())
 
 
+async def broken_stream(request: Request) -> Response:
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"first"
+        raise OSError("disk gone")
+
+    return StreamingResponse(parts())
+
+
 async def hold(request: Request) -> Response:
     time.sleep(0.2)  # noqa: ASYNC251 - holding the loop is what it is for
     return PlainTextResponse("held")
@@ -94,6 +102,7 @@ ROUTES = [
     Route("/busy-sync", busy_sync),
     Route("/later", later),
     Route("/stream", stream),
+    Route("/broken-stream", broken_stream),
     Route("/hold", hold),
     Route("/slow", slow),
     Mount("/{tenant}/api", routes=[Route("/user/{id:int}", home)]),
@@ -150,6 +159,15 @@ def test_a_view_that_raises_is_named_with_its_exception(reporter: RecordingRepor
     (span,) = reporter.spans
     assert span.is_error
     assert dict(span.logs[0].fields)["message"] == "no shirts"
+
+
+def test_a_stream_that_breaks_off_behind_a_middleware_is_no_success(
+    reporter: RecordingReporter,
+) -> None:
+    with site(reporter, Starlette(routes=ROUTES, middleware=[Middleware(OwnTask)])) as port:
+        assert fetch(port, "/broken-stream")[2] == b"first"
+    key = only_row(reporter).key
+    assert (key.status, key.outcome, key.error_type) == (200, "aborted_stream", "OSError")
 
 
 def test_static_files_share_the_route_of_their_mount(
