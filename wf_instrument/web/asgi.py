@@ -234,6 +234,8 @@ class AsgiRequest(RequestRecord):
             caught("asgi.send", error)
         if ends:
             self._response_headers = None  # see `_is_ending`
+            if self.method == "HEAD":
+                self.response_bytes = 0  # servers keep such a body to themselves
         try:
             await self._send(message)
         except OSError:
