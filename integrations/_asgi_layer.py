@@ -120,6 +120,7 @@ class TaskMeter:
             try:
                 await stepped(as_coroutine(self.app(scope, receive, send)), request)
             except Exception as error:
-                if request.status and not request.is_finished:
-                    request.fail(error, "aborted_stream")
+                with guard("asgi.task"):
+                    if request.status and not request.is_finished:
+                        request.fail(error, "aborted_stream")
                 raise

@@ -313,7 +313,9 @@ class _Instrumented:
         def async_to_sync(func: Callable[..., Any]) -> Callable[..., Any]:
             @functools.wraps(func)
             async def charged(*args: object, **kwargs: object) -> object:
-                record = _current_record()
+                record = None
+                with guard("flask.async_to_sync"):
+                    record = _current_record()
                 if record is None or record.recorder.cpu_clock is None:
                     return await func(*args, **kwargs)
                 return await metered(func(*args, **kwargs), record)

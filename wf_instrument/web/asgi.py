@@ -14,7 +14,7 @@ from time import thread_time_ns
 from time import time_ns as _wall_ns
 from typing import TYPE_CHECKING, Any, Final
 
-from wf_instrument.guard import caught
+from wf_instrument.guard import caught, guard
 from wf_instrument.tracing.active import ACTIVE
 from wf_instrument.web.current import SPANLESS
 from wf_instrument.web.request import RequestRecord, parse_request_start
@@ -108,7 +108,8 @@ class AsgiTelemetry:
             else:
                 await stepped(as_coroutine(called), request, is_begun=True)
         except BaseException as error:
-            request.escaped(error)
+            with guard("asgi.escaped"):
+                request.escaped(error)
             raise
         finally:
             variable.set(before)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from time import perf_counter_ns as _now_ns
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from wf_instrument.guard import caught
+from wf_instrument.guard import caught, guard
 from wf_instrument.tracing.active import ACTIVE
 from wf_instrument.tracing.propagation.environ import context_from_environ
 from wf_instrument.web.current import SPANLESS
@@ -90,7 +90,9 @@ class WsgiTelemetry:
                 finally:
                     ACTIVE.reset(token)
         except BaseException as error:
-            request.escaped(error)
+            with guard("wsgi.escaped"):
+                request.escaped(error)
+            request.finish()
             if span is None:
                 request.leave(outer)
             raise
@@ -250,6 +252,14 @@ class WsgiRequest(RequestRecord):
 
     def response(self, body: Iterable[bytes]) -> Iterable[bytes]:
         """Return what the server is given: the body itself where a server looks at its type."""
+        try:
+            return self._counted(body)
+        except Exception as error:  # noqa: BLE001 - the border to the application
+            caught("wsgi.response", error)
+            self.finish()
+            return body
+
+    def _counted(self, body: Iterable[bytes]) -> Iterable[bytes]:
         kind = type(body)
         if kind is list or kind is tuple:
             self.response_bytes += sum(map(len, body))
@@ -284,7 +294,9 @@ class WsgiRequest(RequestRecord):
         except GeneratorExit:
             raise
         except BaseException as error:
-            self.escaped(error, "aborted_stream")
+            with guard("wsgi.escaped"):
+                self.escaped(error, "aborted_stream")
+            self.finish()
             raise
         finally:
             if ACTIVE.get() is span:
@@ -324,9 +336,10 @@ class WsgiRequest(RequestRecord):
     def close(self) -> None:
         """Close the application's body; a body not read to its end was left by the client."""
         if not self.is_finished:
-            expected = self._content_length()
-            if expected is None or self.response_bytes < expected:
-                self.outcome = self.outcome or "client_disconnect"
+            with guard("wsgi.close"):
+                expected = self._content_length()
+                if expected is None or self.response_bytes < expected:
+                    self.outcome = self.outcome or "client_disconnect"
             self.finish()
         body = self._body
         # The span keeps this object until the next drain; the response need not wait for it.

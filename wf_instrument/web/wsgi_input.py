@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from wf_instrument.guard import caught
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -44,9 +46,12 @@ class CountedInput:
     def readinto(self, buffer: Any) -> int:
         """Read into a buffer like the server's stream."""
         size: int = self._stream.readinto(buffer)
-        self._request.request_bytes += size or 0
+        self._request.request_bytes += size or 0  # a stream that would block says None
         return size
 
     def _count(self, data: bytes) -> bytes:
-        self._request.request_bytes += len(data)
+        try:
+            self._request.request_bytes += len(data)
+        except Exception as error:  # noqa: BLE001 - the border to the application
+            caught("wsgi.input", error)
         return data
