@@ -14,6 +14,8 @@ import wf_instrument
 from wf_instrument.reporting.merge import merge_snapshots
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wf_instrument.reporting.snapshot import RequestInterval, Snapshot
 
 __all__ = ["Ledger"]
@@ -53,13 +55,24 @@ class Ledger:
 
         What there is after `timeout_s` otherwise.
         """
+
+        def is_settled(snapshot: Snapshot) -> bool:
+            ended = sum(row.count for row in snapshot.requests)
+            return ended >= count and not any(number for _, number in snapshot.total_in_flight)
+
+        return self.settle_when(is_settled, timeout_s)
+
+    def settle_when(
+        self, condition: Callable[[Snapshot], bool], timeout_s: float = 10.0
+    ) -> Snapshot:
+        """Return, and forget, what was recorded once `condition` holds, or after `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         while True:
             wf_instrument.flush(5)
             with self._changed:
                 now = self._snapshot
                 is_late = time.monotonic() > deadline
-                if now is not None and (is_late or _is_settled(now, count)):
+                if now is not None and (is_late or condition(now)):
                     self._snapshot = None
                     return now
                 assert not is_late, "nothing was recorded"
@@ -71,8 +84,3 @@ class Ledger:
         assert all(number == 0 for _, number in snapshot.total_in_flight), snapshot.running
         assert all(row.count == 0 for row in snapshot.in_flight)
         return [row for row in snapshot.requests if row.count]
-
-
-def _is_settled(snapshot: Snapshot, count: int) -> bool:
-    ended = sum(row.count for row in snapshot.requests)
-    return ended >= count and not any(number for _, number in snapshot.total_in_flight)

@@ -50,8 +50,12 @@ class Site(Protocol):
     interface: Literal["wsgi", "asgi"]
     records: Mapping[str, Record]
 
-    def make_app(self) -> Any:
-        """Return a new application, not instrumented."""
+    def make_app(self, *, fails_to_start: bool = False) -> Any:
+        """Return a new application, not instrumented.
+
+        Args:
+            fails_to_start: Whether its lifespan raises; asked for in the corner `start-up fails`.
+        """
 
     def instrument(self, app: Any, **settings: object) -> Any:
         """Instrument it the usual way and return what is to be served."""

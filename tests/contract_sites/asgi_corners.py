@@ -11,7 +11,7 @@ from wf_instrument.integrations.asgi import TelemetryMiddleware, instrument_app
 
 from contract_site import Record
 
-from .asgi_layers import AnswerEarly, LimitTime, answer
+from .asgi_layers import AnswerEarly, LimitTime, answer, fail_to_start
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -185,8 +185,12 @@ def _find(path: str) -> tuple[str | None, Any]:
     return None, _not_found
 
 
+def _path(scope: Any) -> str:
+    return scope["path"].removeprefix(scope.get("root_path", ""))  # type: ignore[no-any-return]  # a text
+
+
 def _route_of(scope: Any) -> str | None:
-    return _find(scope["path"])[0]
+    return _find(_path(scope))[0]
 
 
 async def _app(scope: Any, receive: Any, send: Any) -> None:
@@ -196,7 +200,7 @@ async def _app(scope: Any, receive: Any, send: Any) -> None:
             await send({"type": f"{kind}.complete"})
             if kind == "lifespan.shutdown":
                 return
-    await _find(scope["path"])[1](scope, receive, send)
+    await _find(_path(scope))[1](scope, receive, send)
 
 
 _NOT_FOUND: Final = Record(status=404, outcome="client_error")
@@ -255,15 +259,20 @@ class AsgiSite:
         # With tests of their own:
         "left in the stream": Record(route="/endless", outcome="client_disconnect"),
         "left before the answer": Record(route="/waits", status=499, outcome="client_disconnect"),
-        "task cancelled": Record(route="/hangs", status=499, outcome="cancelled"),
+        "task cancelled": Record(
+            route="/waits", status=499, outcome="cancelled", error="CancelledError"
+        ),
         "slow stream": Record(route="/slow-stream"),
         "slow background task": Record(route="/later"),
         "sizes": Record(route="/sized/{size}"),
+        "start-up fails": Record(),
         "many routes": Record(route="/many/0"),
     }
 
-    def make_app(self) -> Any:
+    def make_app(self, *, fails_to_start: bool = False) -> Any:
         """Return a new application."""
+        if fails_to_start:
+            return fail_to_start
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             await AnswerEarly(LimitTime(_app))(scope, receive, send)

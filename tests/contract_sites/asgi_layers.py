@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["AnswerEarly", "LimitTime", "answer"]
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+__all__ = ["AnswerEarly", "LimitTime", "answer", "fail_to_start", "failing_lifespan"]
 
 
 async def answer(send: Any, status: int, body: bytes, *headers: tuple[bytes, bytes]) -> None:
@@ -14,6 +18,19 @@ async def answer(send: Any, status: int, body: bytes, *headers: tuple[bytes, byt
     head = [length, (b"content-type", b"text/plain"), *headers]
     await send({"type": "http.response.start", "status": status, "headers": head})
     await send({"type": "http.response.body", "body": body})
+
+
+async def fail_to_start(scope: Any, receive: Any, send: Any) -> None:
+    """Tell the server that there is no starting."""
+    await receive()
+    await send({"type": "lifespan.startup.failed", "message": "no database"})
+
+
+@asynccontextmanager
+async def failing_lifespan(app: Any) -> AsyncIterator[None]:
+    """Raise before the application can start."""
+    raise OSError("no database")
+    yield
 
 
 class AnswerEarly:

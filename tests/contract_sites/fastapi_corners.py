@@ -12,7 +12,7 @@ from wf_instrument.integrations.fastapi import TelemetryMiddleware, instrument_a
 
 from contract_site import Record
 
-from .asgi_layers import AnswerEarly, LimitTime
+from .asgi_layers import AnswerEarly, LimitTime, failing_lifespan
 from .starlette_corners import RECORDS, mounts, to_conflict, views
 
 if TYPE_CHECKING:
@@ -105,11 +105,12 @@ class FastApiSite:
         "sub-application": Record(route="/sub/{tenant}/item/{number}", func="item"),
     }
 
-    def make_app(self) -> Any:
+    def make_app(self, *, fails_to_start: bool = False) -> Any:
         """Return a new application."""
         app = FastAPI(
             middleware=[Middleware(AnswerEarly), Middleware(LimitTime)],
             exception_handlers={KeyError: to_conflict},
+            lifespan=failing_lifespan if fails_to_start else None,
         )
         for path, view in (
             ("/", home),

@@ -89,7 +89,7 @@ class FlaskSite:
         "many routes": Record(route="/many/0", func="many0"),
     }
 
-    def make_app(self) -> Any:
+    def make_app(self, *, fails_to_start: bool = False) -> Any:
         """Return a new application."""
         app = flask.Flask("site", static_folder=str(_STATIC), static_url_path="/static")
         _add_answers(app)

@@ -25,7 +25,7 @@ from wf_instrument.integrations.starlette import TelemetryMiddleware, instrument
 
 from contract_site import Record
 
-from .asgi_layers import AnswerEarly, LimitTime
+from .asgi_layers import AnswerEarly, LimitTime, failing_lifespan
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -276,10 +276,13 @@ RECORDS: Final[Mapping[str, Record]] = {
     # With tests of their own:
     "left in the stream": Record(route="/endless", func="endless", outcome="client_disconnect"),
     "left before the answer": Record(route="/waits", func="waits", outcome="client_disconnect"),
-    "task cancelled": Record(route="/hangs", func="hangs", status=499, outcome="cancelled"),
+    "task cancelled": Record(
+        route="/waits", func="waits", status=499, outcome="cancelled", error="CancelledError"
+    ),
     "slow stream": Record(route="/slow-stream", func="slow_stream"),
     "slow background task": Record(route="/later", func="later"),
     "sizes": Record(route="/sized/{size:int}", func="of_size"),
+    "start-up fails": Record(),
     "many routes": Record(route="/many/0", func="many"),
 }
 
@@ -310,11 +313,12 @@ class StarletteSite:
         self.records: Mapping[str, Record] = {**RECORDS, **records}
         self._middleware = middleware
 
-    def make_app(self) -> Any:
+    def make_app(self, *, fails_to_start: bool = False) -> Any:
         """Return a new application."""
         return Starlette(
             routes=[*views(), *mounts()],
             exception_handlers={KeyError: to_conflict},
+            lifespan=failing_lifespan if fails_to_start else None,
             middleware=[*self._middleware, Middleware(AnswerEarly), Middleware(LimitTime)],
         )
 

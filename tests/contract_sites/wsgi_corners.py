@@ -278,7 +278,7 @@ class WsgiSite:
         "many routes": Record(route="/many/0"),
     }
 
-    def make_app(self) -> Any:
+    def make_app(self, *, fails_to_start: bool = False) -> Any:
         """Return a new application."""
 
         def app(environ: Environ, start_response: Any) -> Iterable[bytes]:
