@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from starlette.middleware import Middleware
+from starlette.middleware.errors import ServerErrorMiddleware
 
 from wf_instrument.telemetry import Telemetry, telemetry_for
 
@@ -63,8 +64,8 @@ class StackInstrumentation:
             return
         vars(app).pop("build_middleware_stack", None)
         stack = app.middleware_stack
-        if isinstance(stack, AsgiLayer):
-            app.middleware_stack = stack.app
+        if isinstance(stack, _Outermost):
+            app.middleware_stack = stack.layer.app
 
     def _build_wrapped(self) -> AsgiApplication:
         # Only a middleware can have moved the request into a task of its own.
@@ -79,8 +80,28 @@ class StackInstrumentation:
                 middlewares.remove(meter)
         return self._around(stack)
 
-    def _around(self, stack: AsgiApplication) -> AsgiLayer:
-        return AsgiLayer(stack, self._telemetry, self._recorder, self._find_route)
+    def _around(self, stack: AsgiApplication) -> _Outermost:
+        layer = AsgiLayer(stack, self._telemetry, self._recorder, self._find_route)
+        return _Outermost(layer, stack)
+
+
+class _Outermost(ServerErrorMiddleware):
+    """The wrapped stack, of the type of a stack that is not: only that is passed through.
+
+    OpenTelemetry's instrumentation of FastAPI records nothing unless it is given that type, whose
+    attributes it takes.
+    """
+
+    def __init__(self, layer: AsgiLayer, stack: Any) -> None:
+        super().__init__(
+            layer,
+            handler=getattr(stack, "handler", None),
+            debug=getattr(stack, "debug", False),
+        )
+        self.layer = layer
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
+        return self.layer(scope, receive, send)
 
 
 class StarletteMiddleware(AsgiLayer):

@@ -80,6 +80,7 @@ BORDER: Final = {
     "WsgiTelemetry.__call__",
     "WsgiTelemetry._begin",
     "WsgiTelemetry._serve_inner",
+    "_Outermost.__call__",
     "_SizedBody.__iter__",
     "_SizedBody.__len__",
     "_SizedBody.close",

@@ -84,7 +84,11 @@ _STYLE: Final = Record(route="/style/{id:path}/make", func="style")
 
 
 class FastApiSite:
-    """See `contract_site.Site`."""
+    """See `contract_site.Site`.
+
+    Args:
+        options: Of the application.
+    """
 
     name = framework = "fastapi"
     interface: Literal["asgi"] = "asgi"
@@ -105,12 +109,16 @@ class FastApiSite:
         "sub-application": Record(route="/sub/{tenant}/item/{number}", func="item"),
     }
 
+    def __init__(self, **options: Any) -> None:
+        self._options = options
+
     def make_app(self, *, fails_to_start: bool = False) -> Any:
         """Return a new application."""
         app = FastAPI(
             middleware=[Middleware(AnswerEarly), Middleware(LimitTime)],
             exception_handlers={KeyError: to_conflict},
             lifespan=failing_lifespan if fails_to_start else None,
+            **self._options,
         )
         for path, view in (
             ("/", home),
