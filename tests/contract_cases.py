@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from contract_servers import SERVERS
-from contract_sites import SITES
+from contract_sites.table import SITES
 
 if TYPE_CHECKING:
     from _pytest.mark import ParameterSet

@@ -1,7 +1,7 @@
 """What a framework brings to the contract suite, and what is asked of all of them.
 
 A site is an application with a view for each corner that its framework has. To add a framework:
-write its module in `contract_sites/`, and list it in `contract_sites/__init__.py`.
+write its module in `contract_sites/`, and list it in `contract_sites/table.py`.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from contract_client import exchange
 from contract_ledger import Ledger
 from contract_servers import SERVERS
 from contract_site import EXCHANGES, ask
-from contract_sites import SITES
+from contract_sites.table import SITES
 from wf_instrument.testing import RecordingReporter
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from contract_client import Answer, exchange
 from contract_servers import SERVERS
 from contract_site import EXCHANGES, Record
-from contract_sites import SITES
+from contract_sites.table import SITES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

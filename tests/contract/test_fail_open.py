@@ -19,7 +19,7 @@ from contract_client import exchange
 from contract_ledger import Ledger
 from contract_servers import SERVERS
 from contract_site import EXCHANGES
-from contract_sites import SITES
+from contract_sites.table import SITES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,5 +1,1 @@
-"""The frameworks of the contract suite, one module each."""
-
-from contract_sites.table import SITES
-
-__all__ = ["SITES"]
+"""The frameworks of the contract suite, one module each, listed in `table.py`."""
