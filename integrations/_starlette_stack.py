@@ -15,7 +15,7 @@ from ._worker_threads import meter_worker_threads
 
 if TYPE_CHECKING:
     from wf_instrument.identity import ApplicationTags
-    from wf_instrument.web.asgi import AsgiApplication
+    from wf_instrument.web.asgi import AsgiApplication, Receive, Scope, Send
 
 __all__ = ["StackInstrumentation", "StarletteMiddleware"]
 

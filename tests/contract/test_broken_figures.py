@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Final
+import time
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 import wf_instrument
-import wf_instrument.web.request
 from contract_cases import pairs
 from contract_client import exchange
 from contract_ledger import Ledger
 from contract_servers import SERVERS
 from contract_site import EXCHANGES
+from wf_instrument.web import asgi, request, wsgi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,8 +74,15 @@ def test_clocks_that_run_backwards_change_no_answer_and_no_count(
         now_ns[0] -= 3_600_000_000_000
         return now_ns[0]
 
-    clocks: Any = SimpleNamespace(time_ns=back, perf_counter_ns=back)
-    monkeypatch.setattr(wf_instrument.web.request, "time", clocks)
+    for module in (asgi, request, wsgi):
+        clocks = [
+            name
+            for name, value in vars(module).items()
+            if value in (time.time_ns, time.perf_counter_ns)
+        ]
+        assert clocks
+        for name in clocks:
+            monkeypatch.setattr(module, name, back)
     ledger = Ledger()
     assert differing(site, server, ledger) == []
     snapshot = ledger.settle(len(CORNERS))

@@ -86,7 +86,10 @@ BORDER: Final = {
     "_SizedBody.close",
     "_awaiting",
     "as_coroutine",
+    "charge_so_far",
+    "end_charge",
     "metered",
+    "request_around",
     "stepped",
 }
 
@@ -231,7 +234,8 @@ def _quiet() -> Iterator[None]:
 @pytest.mark.parametrize("site", SITES, ids=lambda site: site.name)
 def test_every_step_may_raise(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     *_, serve = SERVERS[site.interface].values()
-    ours = site.instrument(site.make_app(), reporter=Ledger())
+    ledger = Ledger()
+    ours = site.instrument(site.make_app(), reporter=ledger)
     watch = {"asgi": WatchedAsgi, "wsgi": WatchedWsgi}[site.interface](ours)
     reached: set[tuple[str, str]] = set()
     with serve(type(watch)(site.make_app())) as plain_port, serve(watch) as port:
@@ -250,7 +254,9 @@ def test_every_step_may_raise(site: Site, monkeypatch: pytest.MonkeyPatch) -> No
                     if trial.differs(corner):
                         reached.add((name, corner))
         still_differ = [corner for corner in trial.requests if trial.differs(corner)]
+    in_flight = dict(ledger.settle(1).total_in_flight)
     wf_instrument.shutdown(5)
+    assert in_flight == {site.framework: 0}
     assert not sorted(reached)
     assert not watch.escaped
     assert not still_differ

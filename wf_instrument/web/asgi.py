@@ -206,13 +206,16 @@ class AsgiRequest(RequestRecord):
     async def receive(self) -> Message:
         """Pass on what the client sends, and count it."""
         message = await self._receive()
-        kind = message["type"]
-        if kind == "http.request":
-            self.request_bytes += len(message.get("body", b""))
-        elif kind == "http.disconnect" and not self.is_finished and not self._is_ending():
-            # Servers also say so of a client that has all it asked for, some of them while they
-            # are still taking the last byte.
-            self._has_left = True
+        try:
+            kind = message["type"]
+            if kind == "http.request":
+                self.request_bytes += len(message.get("body", b""))
+            elif kind == "http.disconnect" and not self.is_finished and not self._is_ending():
+                # Servers also say so of a client that has all it asked for, some of them while
+                # they are still taking the last byte.
+                self._has_left = True
+        except Exception as error:  # noqa: BLE001 - the border to the application
+            caught("asgi.receive", error)
         return message
 
     async def send(self, message: Message) -> None:
@@ -352,6 +355,7 @@ class AsgiRequest(RequestRecord):
             self.recorder.list_cell(cell)
         except Exception as error:  # noqa: BLE001 - the border to the application
             caught("asgi.returned", error)
+            self.finish()
 
     def _end_incomplete(self) -> None:
         """Record a request whose application returned before the end of the response."""

@@ -12,6 +12,8 @@ from threading import get_ident
 from time import perf_counter_ns, thread_time_ns
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from wf_instrument.guard import caught
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Generator
 
@@ -121,26 +123,32 @@ def charged(function: Callable[..., _T], request: Stepping) -> Callable[..., _T]
 
 
 def charge_so_far(request: Stepping) -> bool:
-    """Charge the request what the calling thread has used since the last such call.
+    """Charge the request what the calling thread has used since the last call. Never raises.
 
     Returns:
         Whether this was the first: nothing is charged, and the caller owes an `end_charge`.
     """
-    parts, marks = request.thread_cpu_ns, request.thread_marks
-    if parts is None or marks is None:
-        parts = request.thread_cpu_ns = []
-        marks = request.thread_marks = {}
-    thread_id = get_ident()
-    before_ns = marks.get(thread_id)
-    now_ns = marks[thread_id] = thread_time_ns()
-    if before_ns is None:
-        return True
-    parts.append(now_ns - before_ns)
+    try:
+        parts, marks = request.thread_cpu_ns, request.thread_marks
+        if parts is None or marks is None:
+            parts = request.thread_cpu_ns = []
+            marks = request.thread_marks = {}
+        thread_id = get_ident()
+        before_ns = marks.get(thread_id)
+        now_ns = marks[thread_id] = thread_time_ns()
+        if before_ns is None:
+            return True
+        parts.append(now_ns - before_ns)
+    except Exception as error:  # noqa: BLE001 - the border to the application
+        caught("steps.charge", error)
     return False
 
 
 def end_charge(request: Stepping) -> None:
-    """Charge the request no more for the calling thread."""
-    marks = request.thread_marks
-    if marks is not None:
-        marks.pop(get_ident(), None)
+    """Charge the request no more for the calling thread. Never raises."""
+    try:
+        marks = request.thread_marks
+        if marks is not None:
+            marks.pop(get_ident(), None)
+    except Exception as error:  # noqa: BLE001 - the border to the application
+        caught("steps.charge", error)
