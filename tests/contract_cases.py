@@ -18,11 +18,17 @@ if TYPE_CHECKING:
 __all__ = ["key_of", "pairs", "told"]
 
 
-def pairs(corner: str | None = None, *, on: tuple[str, ...] = ()) -> list[ParameterSet]:
-    """Return every site that has the corner, with every server, or those named."""
+def pairs(
+    corner: str | None = None, *, on: tuple[str, ...] = (), variants: bool = True
+) -> list[ParameterSet]:
+    """Return every site that has the corner, with every server, or those named.
+
+    Without `variants`, only the sites that are named as their framework is.
+    """
     return [
         pytest.param(site, server, id=f"{site.name}-{server}")
         for site in SITES
+        if variants or site.name == site.framework
         for server in SERVERS[site.interface]
         if (not on or server in on) and (corner is None or corner in site.records)
     ]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from contract_site import Site
 
 #: The servers that are fastest.
-PAIRS: Final = pairs(on=("waitress", "uvicorn"))
+PAIRS: Final = pairs(on=("waitress", "uvicorn"), variants=False)
 
 
 @pytest.fixture(autouse=True)

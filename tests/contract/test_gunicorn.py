@@ -35,12 +35,12 @@ TESTS: Final = Path(__file__).parents[1]
 def gunicorn(application: str) -> Iterator[int]:
     """Run two workers of two threads until the block ends; yield the port."""
     command = [
-        sys.executable, "-m", "gunicorn", "--chdir", str(TESTS), "--bind", "127.0.0.1:0",
+        sys.executable, "-m", "gunicorn", "--bind", "127.0.0.1:0",
         "--workers", "2", "--threads", "2", "--graceful-timeout", "5", application,
     ]  # fmt: skip
     # Werkzeug names allowed methods in the order of a set.
     env = {**os.environ, "PYTHONHASHSEED": "0"}
-    process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, cwd=TESTS, env=env, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     log = []
     try:

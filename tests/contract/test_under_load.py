@@ -90,7 +90,9 @@ async def visits(port: int, corners: list[str]) -> Counter[tuple[str, int]]:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_quiet")
-@pytest.mark.parametrize(("site", "server"), pairs(on=("waitress", "uvicorn")))
+@pytest.mark.parametrize(
+    ("site", "server"), pairs(on=("waitress", "uvicorn"), variants=REQUESTS > 2_000)
+)
 def test_nothing_is_lost_counted_twice_or_left_in_flight(site: Site, server: str) -> None:
     mix = {corner: weight for corner, weight in MIX.items() if corner in site.records}
     corners = random.Random(7).choices([*mix], [*mix.values()], k=REQUESTS)
