@@ -50,15 +50,17 @@ class Ledger:
     def close(self, timeout_s: float) -> None:
         """Do nothing."""
 
-    def settle(self, count: int, timeout_s: float = 10.0) -> Snapshot:
+    def settle(self, count: int, timeout_s: float = 10.0, *, spans: int = 0) -> Snapshot:
         """Return, and forget, what was recorded once `count` requests ended and none is served.
 
-        What there is after `timeout_s` otherwise.
+        What there is after `timeout_s` otherwise. A request's span may come a moment after its
+        row: who looks at spans tells how many there should be.
         """
 
         def is_settled(snapshot: Snapshot) -> bool:
             ended = sum(row.count for row in snapshot.requests)
-            return ended >= count and not any(number for _, number in snapshot.total_in_flight)
+            is_idle = not any(number for _, number in snapshot.total_in_flight)
+            return ended >= count and is_idle and len(snapshot.spans) >= spans
 
         return self.settle_when(is_settled, timeout_s)
 

@@ -6,7 +6,6 @@ Threads: each server has one, and what it starts itself; all end with the block.
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 import threading
 import warnings
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["SERVERS"]
-
-for _noisy in ("waitress", "hypercorn.error", "werkzeug"):
-    logging.getLogger(_noisy).setLevel(logging.CRITICAL)
 
 
 class _SilentHandler(WSGIRequestHandler):

@@ -59,7 +59,7 @@ def test_a_prefix_is_in_the_url_and_not_in_the_route(site: Site, server: str) ->
     ours = site.instrument(site.make_app(), reporter=ledger)
     with serve(below(site, site.make_app())) as plain_port, serve(below(site, ours)) as port:
         assert exchange(port, request) == exchange(plain_port, request)
-        snapshot = ledger.settle(1)
+        snapshot = ledger.settle(1, spans=1)
     (row,) = snapshot.requests
     assert told(row) == key_of(site.records["template"])
     (span,) = snapshot.spans
@@ -79,7 +79,7 @@ def test_more_layers_of_ours_record_a_request_once(site: Site, server: str) -> N
             if corner not in site.records:
                 continue
             assert exchange(port, EXCHANGES[corner]) == exchange(plain_port, EXCHANGES[corner])
-            snapshot = ledger.settle(1)
+            snapshot = ledger.settle(1, spans=1)
             (row,) = (row for row in snapshot.requests if row.count)
             assert row.count == 1
             assert told(row) == key_of(site.records[corner])
@@ -96,7 +96,7 @@ def test_an_excluded_url_leaves_no_trace(site: Site, server: str) -> None:
     with serve(site.make_app()) as plain_port, serve(ours) as port:
         for corner in corners:
             assert exchange(port, EXCHANGES[corner]) == exchange(plain_port, EXCHANGES[corner])
-        snapshot = ledger.settle(1)
+        snapshot = ledger.settle(1, spans=1)
     (row,) = snapshot.requests
     assert (row.count, row.key.route) == (1, site.records["plain"].route)
     assert len(snapshot.spans) == 1

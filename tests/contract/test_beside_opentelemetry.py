@@ -171,7 +171,7 @@ def test_neither_records_twice_nor_changes_what_the_other_sees(
         for corner in CORNERS:
             request = EXCHANGES[corner]
             assert exchange(port, request) == exchange(alone_port, request)
-            snapshot = ledger.settle(1)
+            snapshot = ledger.settle(1, spans=1)
             (row,) = (row for row in snapshot.requests if row.count)
             assert row.count == 1
             assert told(row) == key_of(site.records[corner])
