@@ -255,9 +255,9 @@ class WebSocketRecord(AsgiRequest):
             return "client_error"
         return "server_error" if code in _SERVER_FAULTS else "ok"
 
-    def has_failed(self) -> bool:
-        """Return whether the connection failed on our side, also by its close code alone."""
-        return super().has_failed() or self.outcome == "server_error"
+    def _has_raised(self) -> bool:
+        # Also without an exception: the code it was closed with may say so.
+        return super()._has_raised() or self.outcome == "server_error"
 
     def span_tags(self) -> list[tuple[str, object]]:
         """Return the server span's tags, with the code the connection was closed with."""
