@@ -315,7 +315,9 @@ class WsgiRequest(RequestRecord):
         except GeneratorExit:
             raise
         except BaseException as error:
-            self.escaped(error, "aborted_stream")
+            with guard("wsgi.escaped"):
+                self.escaped(error, "aborted_stream")
+            self.finish()
             raise
         finally:
             self.leave(outer)
