@@ -360,16 +360,17 @@ def telemetry_with(
 
 
 def _route_of(environ: dict[str, Any]) -> object | None:
-    rule = _rule_of(environ)
-    mounts = getattr(environ.get(REQUEST_KEY), "mounts", ())
-    return _MOUNTED.below(mounts, rule) if mounts and rule is not None else rule
-
-
-def _rule_of(environ: dict[str, Any]) -> object | None:
     request = environ.get("werkzeug.request")
-    if request is not None:
-        # Until Flask makes its own, a test client's plain werkzeug request may stand here.
-        return cast("object | None", getattr(request, "url_rule", None))
+    # Until Flask makes its own, a test client's plain werkzeug request may stand here.
+    rule = _rule_here(environ) if request is None else getattr(request, "url_rule", None)
+    record = environ.get(REQUEST_KEY)
+    # Below the mounts of an ASGI application.
+    if rule is not None and isinstance(record, AsgiRequest) and record.mounts:
+        return _MOUNTED.below(record.mounts, rule)
+    return cast("object | None", rule)
+
+
+def _rule_here(environ: dict[str, Any]) -> object | None:
     # A middleware between Flask and us gave Flask a copy of the environ.
     if flask.has_request_context() and flask.request.environ.get(REQUEST_KEY) is environ.get(
         REQUEST_KEY

@@ -75,6 +75,7 @@ BORDER: Final = {
     "WsgiRequest.close",
     "WsgiRequest.finish",
     "WsgiRequest.leave",
+    "WsgiRequest.let_go",
     "WsgiRequest.response",
     "WsgiRequest.start_response",
     "WsgiRequest.write",

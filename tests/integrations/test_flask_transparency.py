@@ -71,7 +71,7 @@ def test_no_failure_of_ours_reaches_the_client(
 
     target = {
         "report": (reporter, "report"),
-        "tracer": (recorder.tracer, "start_request_span"),
+        "tracer": (recorder.tracer, "start_root"),
         "route": (driver, "route_of"),
         "clock": (recorder, "cpu_clock"),
     }[broken]

@@ -6,7 +6,7 @@ import math
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wf_instrument.metrics import ExponentialHistogram
@@ -116,3 +116,32 @@ def test_a_merge_leaves_the_other_as_it_was_and_copies_are_independent() -> None
     a.merge(b)
     assert shape(b) == before
     assert (a.count, c.count) == (4, 2)
+
+
+@given(
+    values=st.lists(
+        st.floats(min_value=-1e6, max_value=1e6, allow_nan=False), min_size=64, max_size=300
+    )
+)
+@settings(deadline=None)
+def test_many_values_at_once_stand_in_the_buckets_of_each_alone(values: list[float]) -> None:
+    together, alone = ExponentialHistogram(), ExponentialHistogram()
+    together.add_many(values)
+    for value in values:
+        alone.add(value)
+    assert together.scale == alone.scale
+    assert together.positive.counts == alone.positive.counts
+    assert together.negative.counts == alone.negative.counts
+    assert (together.count, together.zero_count) == (alone.count, alone.zero_count)
+    for index, total in alone.positive.sums.items():
+        assert together.positive.sums[index] == pytest.approx(total, rel=1e-12)
+
+
+def test_values_on_the_bounds_of_buckets_stand_in_them_however_they_come() -> None:
+    bounds = [2.0 ** (index / 32) for index in range(-160, 160)]
+    near = [math.nextafter(bound, math.inf) for bound in bounds]
+    together, alone = ExponentialHistogram(), ExponentialHistogram()
+    together.add_many(bounds + near)
+    for value in bounds + near:
+        alone.add(value)
+    assert together.positive.counts == alone.positive.counts

@@ -14,31 +14,32 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["new_span_id", "new_trace_id", "seeded_ids"]
+__all__ = ["bits", "new_span_id", "new_trace_id", "seeded_ids"]
 
 _random = random.Random()
-_bits: Callable[[int], int] = _random.getrandbits
+#: So many random bits; another function within `seeded_ids`, so look it up at each call.
+bits: Callable[[int], int] = _random.getrandbits
 
 
 def new_trace_id() -> int:
     """Return 128 random bits, never all zero."""
-    return _bits(128) or 1
+    return bits(128) or 1
 
 
 def new_span_id() -> int:
     """Return 64 random bits, never all zero."""
-    return _bits(64) or 1
+    return bits(64) or 1
 
 
 @contextmanager
 def seeded_ids(seed: int) -> Iterator[None]:
     """Make the ids of a block the same in every run, for tests."""
-    global _bits
-    _bits = random.Random(seed).getrandbits
+    global bits
+    bits = random.Random(seed).getrandbits
     try:
         yield
     finally:
-        _bits = _random.getrandbits
+        bits = _random.getrandbits
 
 
 if hasattr(os, "register_at_fork"):

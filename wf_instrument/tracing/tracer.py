@@ -11,6 +11,7 @@ import opentracing
 
 from wf_instrument.forking import reset_after_fork
 from wf_instrument.guard import caught
+from wf_instrument.tracing import ids
 from wf_instrument.tracing.active import ACTIVE
 from wf_instrument.tracing.ids import new_span_id, new_trace_id
 from wf_instrument.tracing.propagation.registry import PropagatorRegistry
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from wf_instrument.tracing.span import TagSource
 
 __all__ = ["SpanReporter", "WavefrontTracer"]
+
+
+_new_span = object.__new__
 
 
 class SpanReporter(Protocol):
@@ -137,6 +141,23 @@ class WavefrontTracer(opentracing.Tracer):  # type: ignore[misc]  # opentracing 
     def active_span(self) -> WavefrontSpan | None:
         """The current span."""
         return ACTIVE.get()
+
+    def start_root(
+        self, operation_name: str, start_ns: int, tag_source: TagSource
+    ) -> WavefrontSpan:
+        """Start the span of a request that nobody traces yet; see `start_request_span`."""
+        # As `WavefrontSpan` does it, without the call, which is made for every request.
+        span: WavefrontSpan = _new_span(WavefrontSpan)
+        span._tracer = self  # noqa: SLF001 - the tracer makes the span
+        span.operation_name = operation_name
+        span.trace_id_int = trace_id = ids.bits(128) or 1
+        span.span_id_int = ids.bits(64) or 1
+        span.start_ns = start_ns
+        span.tag_source = tag_source
+        span.decision = (
+            self._early_decision(operation_name, trace_id) if self._early or self._late else True
+        )
+        return span
 
     def start_request_span(
         self,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from wf_instrument.guard import caught, guard
 from wf_instrument.tracing.active import ACTIVE
-from wf_instrument.web.current import SPANLESS
+from wf_instrument.web.current import SPANLESS, asgi_drivers
 from wf_instrument.web.request import RequestRecord, parse_request_start
 from wf_instrument.web.series import ABSENT
 from wf_instrument.web.steps import as_coroutine, stepped
@@ -76,6 +76,8 @@ class AsgiTelemetry:
         self.route_of = route_of
         self.mount_of = mount_of
         self.traces_all = traces_all
+        if not asgi_drivers:
+            asgi_drivers.append(True)
 
     async def serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve what is neither an HTTP request nor a WebSocket."""
@@ -339,8 +341,11 @@ class AsgiRequest(RequestRecord):
         try:
             if not self.is_finished:
                 self._end_incomplete()
-            # It may not outlive the request, which is kept until the next drain.
-            self.scope = None
+            # It may not outlive the request, which is kept until the next drain. What refers back
+            # to this record would be freed by a garbage collection alone.
+            if self.scope is not None:
+                self.scope.pop(REQUEST_KEY, None)
+            self.scope = self.span = None
             cell = self.cell
             if cell is None:
                 return

@@ -10,12 +10,16 @@ from wf_instrument.tracing.active import ACTIVE
 if TYPE_CHECKING:
     from wf_instrument.web.request import RequestRecord
 
-__all__ = ["SPANLESS", "current_request"]
+__all__ = ["SPANLESS", "asgi_drivers", "current_request"]
 
 #: The request being served, set only for one without a span: one variable set is enough.
 SPANLESS: Final[ContextVar[RequestRecord | None]] = ContextVar(
     "wf_instrument.request", default=None
 )
+
+
+#: Holds something once the process has an ASGI driver, within which WSGI ones may be called.
+asgi_drivers: Final[list[bool]] = []
 
 
 def current_request() -> RequestRecord | None:

@@ -143,6 +143,11 @@ class Recorder:
         )
         self._making = threading.Lock()
         self.cpu_clock: Callable[[], int] | None = _thread_clock()
+        self.keeps_query = settings.url_query
+        #: One of these is in the environ of a request that has more than most.
+        self.noted_keys = frozenset(
+            {"CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_X_REQUEST_START"}
+        ).union(() if tracer is None else tracer.registry.environ_keys)
         pipeline.add_producer(self)
         reset_after_fork(self._in_child)
 

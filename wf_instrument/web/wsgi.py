@@ -7,13 +7,15 @@ Threads: one request stays in the thread of the server that runs it, except that
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from threading import get_ident
 from time import perf_counter_ns as _now_ns
+from time import time_ns as _wall_ns
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from wf_instrument.guard import caught, guard
 from wf_instrument.tracing.active import ACTIVE
 from wf_instrument.tracing.propagation.environ import context_from_environ
-from wf_instrument.web.current import SPANLESS
+from wf_instrument.web.current import SPANLESS, asgi_drivers
 from wf_instrument.web.request import RequestRecord, parse_request_start
 from wf_instrument.web.wsgi_in_asgi import request_around, serve_charged
 from wf_instrument.web.wsgi_input import CountedInput
@@ -64,52 +66,87 @@ class WsgiTelemetry:
         self.app = app
         self.recorder = recorder
         self.route_of = route_of
-        self.traces_all = traces_all
+        self.tracer = recorder.tracer if traces_all else None
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request through the application."""
         if REQUEST_KEY in environ:
             return self._serve_inner(environ, start_response)
-        around = request_around(environ)
-        if around is not None and self.is_on:
-            return self._serve_in_asgi(environ, start_response, around)
+        if asgi_drivers and self.is_on:
+            around = request_around(environ)
+            if around is not None:
+                return self._serve_in_asgi(environ, start_response, around)
         request = self._begin(environ, start_response)
         if request is None:
             return self.app(environ, start_response)
         span = request.span
-        outer = SPANLESS.get()
+        # Put back by value, which costs less than by token.
+        before: Any = SPANLESS.get() if span is None else ACTIVE.get()
         try:
             if span is None:
                 SPANLESS.set(request)
-                body = self.app(environ, request.start_response)
-                request.leave(outer)
             else:
-                token = ACTIVE.set(span)
-                try:
-                    body = self.app(environ, request.start_response)
-                finally:
-                    ACTIVE.reset(token)
+                ACTIVE.set(span)
+            body = self.app(environ, request.start_response)
         except BaseException as error:
             with guard("wsgi.escaped"):
                 request.escaped(error)
             request.finish()
             if span is None:
-                request.leave(outer)
+                request.leave(before)
+            else:
+                ACTIVE.set(before)
+            request.let_go()
             raise
+        if span is None:
+            request.leave(before)
+        else:
+            ACTIVE.set(before)
         return request.response(body)
 
+    # One function, and few objects looked at: between two requests the application has filled
+    # the processor's caches with its own, and each thing touched here is fetched anew.
     def _begin(self, environ: Environ, start_response: StartResponse) -> WsgiRequest | None:
         """Return the record of the request, None for one that is not to be recorded."""
         try:
-            excluded = self.recorder.excluded
+            recorder = self.recorder
             if not self.is_on or (
-                excluded is not None and excluded.search(environ.get("PATH_INFO", ""))
+                recorder.excluded is not None
+                and recorder.excluded.search(environ.get("PATH_INFO", ""))
             ):
                 return None
-            return WsgiRequest(self, environ, start_response)
+            if not recorder.pipeline.is_running:
+                recorder.pipeline.start()
+            request = WsgiRequest()
+            request.recorder = recorder
+            request.driver = self
+            request.server_start = start_response
+            request.environ = environ
+            request.method = method = environ.get("REQUEST_METHOD", "")
+            request.started_ns = started_ns = _wall_ns()
+            clock = recorder.cpu_clock
+            if clock is not None:
+                request.started_cpu_ns = clock()
+                request.thread_id = get_ident()
+            request.started_mono_ns = _now_ns()
+            environ[REQUEST_KEY] = request
+            if recorder.metrics:
+                # From here on a drain in another thread may look at it.
+                recorder.live[id(request)] = request
         except Exception as error:  # noqa: BLE001 - the border to the application
             caught("wsgi.begin", error)
             return None
+        try:
+            if not environ.keys().isdisjoint(recorder.noted_keys):
+                request.note_environ(environ)
+            tracer = self.tracer
+            if tracer is not None and request.span is None:
+                request.span = tracer.start_root(method, started_ns, request)
+                if recorder.extras is not None:
+                    recorder.extras.begun_environ(request, environ)
+        except Exception as error:  # noqa: BLE001 - the border to the application
+            caught("wsgi.begin", error)
+        return request
 
     def _serve_in_asgi(
         self, environ: Environ, start_response: StartResponse, around: AsgiRequest
@@ -145,30 +182,25 @@ class WsgiRequest(RequestRecord):
 
     environ: Environ | None
     headers: Headers | None = None
+    driver: WsgiTelemetry
+    server_start: StartResponse
     _server_write: Callable[[bytes], object]
     _body: Iterable[bytes]
 
-    def __init__(
-        self, driver: WsgiTelemetry, environ: Environ, start_response: StartResponse
-    ) -> None:
-        recorder = driver.recorder
-        if not recorder.pipeline.is_running:
-            recorder.pipeline.start()
-        self._driver = driver
-        self._start_response = start_response
-        self.environ = environ
-        self.begin(recorder, environ.get("REQUEST_METHOD", ""))
+    # Made without arguments, and set up by the driver: see `WsgiTelemetry._begin`.
+
+    def note_environ(self, environ: Environ) -> None:
+        """Note what only some requests have: a wait before us, a body, a caller's trace."""
         try:
             if "HTTP_X_REQUEST_START" in environ:
                 self.queued_ns = parse_request_start(
                     environ["HTTP_X_REQUEST_START"], self.started_ns
                 )
-            environ[REQUEST_KEY] = self
             if environ.get("CONTENT_LENGTH", "0") not in {"", "0"} or (
                 "HTTP_TRANSFER_ENCODING" in environ
             ):
                 environ["wsgi.input"] = CountedInput(environ["wsgi.input"], self)
-            if recorder.tracer is not None and driver.traces_all:
+            if self.driver.tracer is not None:
                 self.begin_span()
         except Exception as error:  # noqa: BLE001 - the border to the application
             caught("wsgi.begin", error)
@@ -179,11 +211,9 @@ class WsgiRequest(RequestRecord):
         if tracer is None or environ is None:
             return
         parent = None
-        for key in tracer.registry.environ_keys:
-            if key in environ:
-                peer = environ.get("REMOTE_ADDR")
-                parent = self.recorder.trust.parent(tracer, context_from_environ, environ, peer)
-                break
+        if not environ.keys().isdisjoint(tracer.registry.environ_keys):
+            peer = environ.get("REMOTE_ADDR")
+            parent = self.recorder.trust.parent(tracer, context_from_environ, environ, peer)
         self.span = tracer.start_request_span(self.method, parent, self.started_ns, self)
         if self.recorder.extras is not None:
             self.recorder.extras.begun_environ(self, environ)
@@ -196,22 +226,19 @@ class WsgiRequest(RequestRecord):
     ) -> Callable[[bytes], object]:
         """Note status and route, then let the server begin the response."""
         try:
-            self.started(status, headers)
+            self.status = int(status[:3])
+            self.headers = headers
+            if not self.first_byte_ns:
+                self.first_byte_ns = _now_ns()
+            if self.handle is None:
+                # While the framework still knows it.
+                self.handle = self.resolve_handle()
             if self.recorder.extras is not None:
                 headers = self.recorder.extras.answered(self, self.environ, headers)
         except Exception as error:  # noqa: BLE001 - the border to the application
             caught("wsgi.start_response", error)
-        self._server_write = self._start_response(status, headers, *exc_info)
+        self._server_write = self.server_start(status, headers, *exc_info)
         return self.write
-
-    def started(self, status: str, headers: Headers) -> None:
-        """Note the status line, and the route while the framework still knows it."""
-        self.status = int(status[:3])
-        self.headers = headers
-        if not self.first_byte_ns:
-            self.first_byte_ns = _now_ns()
-        if self.handle is None:
-            self.handle = self.resolve_handle()
 
     def write(self, data: bytes) -> object:
         """Pass on what an application writes in the old way, and count it."""
@@ -224,7 +251,7 @@ class WsgiRequest(RequestRecord):
         if environ is None:
             return self.recorder.handle(None, self.method, "http", "HTTP/1.1")
         return self.recorder.handle(
-            self._driver.route_of(environ),
+            self.driver.route_of(environ),
             self.method,
             environ.get("wsgi.url_scheme", "http"),
             environ.get("SERVER_PROTOCOL", "HTTP/1.1"),
@@ -235,7 +262,7 @@ class WsgiRequest(RequestRecord):
         if self.handle is not None:
             return self.handle
         environ = self.environ
-        if environ is None or self._driver.route_of(environ) is None:
+        if environ is None or self.driver.route_of(environ) is None:
             return None
         return self.resolve_handle()
 
@@ -253,28 +280,25 @@ class WsgiRequest(RequestRecord):
     def response(self, body: Iterable[bytes]) -> Iterable[bytes]:
         """Return what the server is given: the body itself where a server looks at its type."""
         try:
-            return self._counted(body)
+            kind = type(body)
+            if kind is list or kind is tuple:
+                self.response_bytes += sum(map(len, body))
+                self.finish()
+                self.let_go()
+                return body
+            environ = self.environ
+            if environ is not None and kind is environ.get("wsgi.file_wrapper"):
+                # The server may send the file by itself; it must recognise its own wrapper.
+                self.response_bytes += self._content_length() or 0
+                self.finish()
+                self.let_go()
+                return body
+            self._body = body
+            return _SizedBody(self) if hasattr(kind, "__len__") else self
         except Exception as error:  # noqa: BLE001 - the border to the application
             caught("wsgi.response", error)
             self.finish()
             return body
-
-    def _counted(self, body: Iterable[bytes]) -> Iterable[bytes]:
-        kind = type(body)
-        if kind is list or kind is tuple:
-            self.response_bytes += sum(map(len, body))
-            self.finish()
-            return body
-        environ = self.environ
-        if environ is not None:
-            wrapper = environ.get("wsgi.file_wrapper")
-            if wrapper is not None and kind is wrapper:
-                # The server may send the file by itself; it must recognise its own wrapper.
-                self.response_bytes += self._content_length() or 0
-                self.finish()
-                return body
-        self._body = body
-        return _SizedBody(self) if hasattr(body, "__len__") else self
 
     def __iter__(self) -> Iterator[bytes]:
         # Generators: a server's loop resumes them without a call of Python's.
@@ -346,9 +370,17 @@ class WsgiRequest(RequestRecord):
         body = self._body
         # The span keeps this object until the next drain; the response need not wait for it.
         self._body, self.headers = (), None
-        close = getattr(body, "close", None)
-        if close is not None:
-            close()
+        try:
+            close = getattr(body, "close", None)
+            if close is not None:
+                close()
+        finally:
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Let go of what refers back to this record: only a garbage collection would free both."""
+        self.span = None
+        self.server_start = self._server_write = _gone
 
     def escaped(self, error: BaseException, outcome: str = "server_error") -> None:
         """Record a request that ended with an exception out of the application."""
@@ -374,12 +406,12 @@ class WsgiRequest(RequestRecord):
                 environ.get("SCRIPT_NAME", ""),
                 environ.get("PATH_INFO", ""),
             )
-            if self.recorder.settings.url_query and environ.get("QUERY_STRING"):
+            if self.recorder.keeps_query and environ.get("QUERY_STRING"):
                 self.url_parts = (
                     *self.url_parts[:3],
                     f"{self.url_parts[3]}?{environ['QUERY_STRING']}",
                 )
-        super().finish()
+        RequestRecord.finish(self)  # by name, which costs less than `super()`
         self.environ = None
 
     def _content_length(self) -> int | None:
@@ -387,6 +419,11 @@ class WsgiRequest(RequestRecord):
             if name.lower() == "content-length":
                 return int(value) if value.isdecimal() else None
         return None
+
+
+def _gone(*_: object) -> Any:
+    """Stand in for what a server gave for a request that is over."""
+    raise RuntimeError("the response of this request has ended")
 
 
 class _SizedBody:
