@@ -39,7 +39,9 @@ def _noting(handle: Any) -> Any:
         request = scope.get(REQUEST_KEY)
         if request is not None:
             passed = request.mounts
-            if not passed or passed[-1] is not self:
+            if not passed:
+                request.mounts = (self,)
+            elif passed[-1] is not self:
                 request.mounts = (*passed, self)
         return handle(self, scope, receive, send)
 

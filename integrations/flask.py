@@ -17,7 +17,7 @@ from wf_instrument.telemetry import Telemetry, telemetry_for
 from wf_instrument.tracing.active import ACTIVE
 from wf_instrument.web.asgi import AsgiRequest
 from wf_instrument.web.coroutine_meter import metered
-from wf_instrument.web.current import SPANLESS
+from wf_instrument.web.current import SPANLESS, asgi_drivers
 from wf_instrument.web.wsgi import REQUEST_KEY, WsgiRequest, WsgiTelemetry
 
 try:
@@ -363,10 +363,11 @@ def _route_of(environ: dict[str, Any]) -> object | None:
     request = environ.get("werkzeug.request")
     # Until Flask makes its own, a test client's plain werkzeug request may stand here.
     rule = _rule_here(environ) if request is None else getattr(request, "url_rule", None)
-    record = environ.get(REQUEST_KEY)
-    # Below the mounts of an ASGI application.
-    if rule is not None and isinstance(record, AsgiRequest) and record.mounts:
-        return _MOUNTED.below(record.mounts, rule)
+    if asgi_drivers and rule is not None:
+        record = environ.get(REQUEST_KEY)
+        # Below the mounts of an ASGI application.
+        if isinstance(record, AsgiRequest) and record.mounts:
+            return _MOUNTED.below(record.mounts, rule)
     return cast("object | None", rule)
 
 

@@ -228,7 +228,7 @@ class WavefrontSpan(opentracing.Span):  # type: ignore[misc]  # opentracing ship
         if tracer.red_metrics is not None:
             tracer.red_metrics.record(self)
         if self.decision is not False:
-            tracer.report_span(self)
+            tracer.take(self)
         else:
             tracer.count_discarded()
 

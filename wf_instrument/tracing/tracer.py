@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import opentracing
 
@@ -18,12 +18,13 @@ from wf_instrument.tracing.propagation.registry import PropagatorRegistry
 from wf_instrument.tracing.red_metrics import RedMetrics
 from wf_instrument.tracing.scope import ContextScopeManager
 from wf_instrument.tracing.span import WavefrontSpan, to_ns
+from wf_instrument.tracing.span_buffer import SpanBuffer
 from wf_instrument.tracing.span_context import WavefrontSpanContext
 from wf_instrument.tracing.tag_values import plain_tags
 from wf_instrument.value_text import as_str, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from wf_instrument.identity import ApplicationTags
     from wf_instrument.tracing.samplers import Sampler
@@ -98,6 +99,11 @@ class WavefrontTracer(opentracing.Tracer):  # type: ignore[misc]  # opentracing 
         self._late = [sampler for sampler in kept if not sampler.is_early()]
         self.report_frequency_millis = report_frequency_millis
         self.red_metrics_custom_tag_keys = frozenset(red_metrics_custom_tag_keys or ())
+        # Nothing to ask on the way into a buffer of our own, which every request's span goes.
+        is_direct = type(reporter) is SpanBuffer and not self._late
+        self.take: Callable[[WavefrontSpan], None] = (
+            cast("SpanBuffer", reporter).report if is_direct else self.report_span
+        )
         self.red_metrics: RedMetrics | None = None
         self._reset()
         reset_after_fork(self._reset)

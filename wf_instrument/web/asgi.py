@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from operator import itemgetter
 from time import perf_counter_ns as _now_ns
 from time import thread_time_ns
 from time import time_ns as _wall_ns
@@ -40,6 +41,9 @@ AsgiApplication = Callable[[Scope, Receive, Send], Awaitable[Any]]
 
 #: Finds the framework's route object in the scope; None while or when there is none.
 RouteOf = Callable[[Scope], "object | None"]
+
+#: The name of a header, which ASGI gives as a pair.
+_NAME: Final = itemgetter(0)
 
 #: A response without background tasks unwinds in some ten microseconds.
 _MIN_BACKGROUND_NS: Final = 1_000_000
@@ -184,22 +188,29 @@ class AsgiRequest(RequestRecord):
             live[id(self)] = self
         try:
             scope[REQUEST_KEY] = self
-            names = [name for name, _ in headers]
-            if b"x-request-start" in names:
-                self._note_queue()
-            tracer = recorder.tracer
-            if tracer is not None and driver.traces_all:
-                parent = None
-                if not tracer.registry.header_names.isdisjoint(names):
-                    peer = scope.get("client")
-                    parent = recorder.trust.parent(
-                        tracer, _extracted, headers, peer[0] if peer else None
-                    )
-                self.span = tracer.start_request_span(method, parent, started_ns, self)
-                if recorder.extras is not None:
-                    recorder.extras.begun_scope(self, scope)
+            if not recorder.noted_headers.isdisjoint(map(_NAME, headers)):
+                self._note_headers(scope, traces_all=driver.traces_all)
+            elif recorder.tracer is not None and driver.traces_all:
+                self.span = recorder.tracer.start_root(method, started_ns, self)
+            if recorder.extras is not None and self.span is not None:
+                recorder.extras.begun_scope(self, scope)
         except Exception as error:  # noqa: BLE001 - the border to the application
             caught("asgi.begin", error)
+
+    def _note_headers(self, scope: Scope, *, traces_all: bool) -> None:
+        """Note what only some requests have: a wait before us, a caller's trace."""
+        recorder, headers = self.recorder, self._asked[2]
+        names = frozenset(map(_NAME, headers))
+        if b"x-request-start" in names:
+            self._note_queue()
+        tracer = recorder.tracer
+        if tracer is None or not traces_all:
+            return
+        parent = None
+        if not tracer.registry.header_names.isdisjoint(names):
+            peer = scope.get("client")
+            parent = recorder.trust.parent(tracer, _extracted, headers, peer[0] if peer else None)
+        self.span = tracer.start_request_span(self.method, parent, self.started_ns, self)
 
     def _note_queue(self) -> None:
         stamp = dict(self._asked[2])[b"x-request-start"].decode("latin-1")

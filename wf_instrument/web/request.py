@@ -113,47 +113,48 @@ class RequestRecord:
         if self.is_finished:
             return
         self.is_finished = True
+        started_ns = self.started_mono_ns
         ended_ns = self.ended_mono_ns = _now_ns()
         recorder = self.recorder
         try:
-            self._record(recorder, ended_ns - self.started_mono_ns)
+            latency_ns = ended_ns - started_ns
+            cpu_ns = self._cpu_ns()
+            handle = self.handle
+            if handle is None:
+                handle = self.handle = self.resolve_handle()
+            outcome = self.outcome
+            status = self.status
+            if not status:
+                status = self.status = 499 if outcome in _LEFT_EARLY else 500
+            if recorder.metrics and handle.counts:
+                if outcome is None and self.dimensions is None:
+                    cell = handle.cells.get(status) or handle.cell(status, None, None)
+                else:
+                    cell = self._rare_cell(handle, status)
+                samples = cell.samples
+                ttfb_ns = self.first_byte_ns - started_ns if self.first_byte_ns else ABSENT
+                samples.append(
+                    (latency_ns, cpu_ns, ttfb_ns, self.request_bytes, self.response_bytes)
+                )
+                if self.queued_ns >= 0:
+                    cell.queued_ns.append(self.queued_ns)
+                self.cell = cell
+                # After the append: a drain that unlisted the cell before may not have seen it.
+                if not cell.is_listed:
+                    recorder.list_cell(cell)
+                if len(samples) >= recorder.fold_after:
+                    recorder.pipeline.wake()
+            if status == 404 and handle.route is None:
+                recorder.note_unmatched(self.path())
+            span = self.span
+            if span is not None:
+                self._finish_span(span, handle, latency_ns)
+            if recorder.extras is not None:
+                recorder.extras.finished(self, handle, latency_ns, cpu_ns)
         except Exception as error:  # noqa: BLE001 - the border to the application
             caught("request.finish", error)
         finally:
             recorder.live.pop(id(self), None)
-
-    def _record(self, recorder: Recorder, latency_ns: int) -> None:
-        cpu_ns = self._cpu_ns()
-        handle = self.handle
-        if handle is None:
-            handle = self.handle = self.resolve_handle()
-        outcome = self.outcome
-        status = self.status
-        if not status:
-            status = self.status = 499 if outcome in _LEFT_EARLY else 500
-        if recorder.metrics and handle.counts:
-            if outcome is None and self.dimensions is None:
-                cell = handle.cells.get(status) or handle.cell(status, None, None)
-            else:
-                cell = self._rare_cell(handle, status)
-            samples = cell.samples
-            ttfb_ns = self.first_byte_ns - self.started_mono_ns if self.first_byte_ns else ABSENT
-            samples.append((latency_ns, cpu_ns, ttfb_ns, self.request_bytes, self.response_bytes))
-            if self.queued_ns >= 0:
-                cell.queued_ns.append(self.queued_ns)
-            self.cell = cell
-            # After the append: a drain that unlisted the cell before it may not have seen it.
-            if not cell.is_listed:
-                recorder.list_cell(cell)
-            if len(samples) >= recorder.fold_after:
-                recorder.pipeline.wake()
-        if status == 404 and handle.route is None:
-            recorder.note_unmatched(self.path())
-        span = self.span
-        if span is not None:
-            self._finish_span(span, handle, latency_ns)
-        if recorder.extras is not None:
-            recorder.extras.finished(self, handle, latency_ns, cpu_ns)
 
     def _rare_cell(self, handle: RouteHandle, status: int) -> Cell:
         """Return the cell of a request that ended abnormally or has dimensions of its own."""

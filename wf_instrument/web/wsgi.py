@@ -7,6 +7,7 @@ Threads: one request stays in the thread of the server that runs it, except that
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from operator import itemgetter
 from threading import get_ident
 from time import perf_counter_ns as _now_ns
 from time import time_ns as _wall_ns
@@ -21,7 +22,6 @@ from wf_instrument.web.wsgi_in_asgi import request_around, serve_charged
 from wf_instrument.web.wsgi_input import CountedInput
 
 if TYPE_CHECKING:
-    from wf_instrument.tracing.span import WavefrontSpan
     from wf_instrument.web.asgi import AsgiRequest
     from wf_instrument.web.recorder import Recorder
     from wf_instrument.web.series import RouteHandle
@@ -30,6 +30,9 @@ __all__ = ["REQUEST_KEY", "RouteOf", "WsgiRequest", "WsgiTelemetry"]
 
 #: Under this key of the environ stands the record of the request.
 REQUEST_KEY: Final = "wf_instrument.request"
+
+#: One call of C for what a span tells of the URL.
+_URL_PARTS: Final = itemgetter("wsgi.url_scheme", "HTTP_HOST", "SCRIPT_NAME", "PATH_INFO")
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
@@ -230,11 +233,24 @@ class WsgiRequest(RequestRecord):
             self.headers = headers
             if not self.first_byte_ns:
                 self.first_byte_ns = _now_ns()
+            recorder = self.recorder
             if self.handle is None:
-                # While the framework still knows it.
-                self.handle = self.resolve_handle()
-            if self.recorder.extras is not None:
-                headers = self.recorder.extras.answered(self, self.environ, headers)
+                environ = self.environ
+                # While the framework still knows it. Mostly found here: see `Recorder.handle`.
+                self.handle = (
+                    recorder.handles.get(
+                        (
+                            id(self.driver.route_of(environ)),
+                            self.method,
+                            environ["wsgi.url_scheme"],
+                            environ["SERVER_PROTOCOL"],
+                        )
+                    )
+                    if environ is not None and "SERVER_PROTOCOL" in environ
+                    else None
+                ) or self.resolve_handle()
+            if recorder.extras is not None:
+                headers = recorder.extras.answered(self, self.environ, headers)
         except Exception as error:  # noqa: BLE001 - the border to the application
             caught("wsgi.start_response", error)
         self._server_write = self.server_start(status, headers, *exc_info)
@@ -301,10 +317,11 @@ class WsgiRequest(RequestRecord):
             return body
 
     def __iter__(self) -> Iterator[bytes]:
-        # Generators: a server's loop resumes them without a call of Python's.
-        return self._without_span() if self.span is None else self._within(self.span)
-
-    def _within(self, span: WavefrontSpan) -> Iterator[bytes]:
+        # A generator: a server's loop resumes it without a call of Python's.
+        span = self.span
+        if span is None:
+            yield from self._without_span()
+            return
         before = ACTIVE.get()
         try:
             ACTIVE.set(span)
@@ -400,12 +417,15 @@ class WsgiRequest(RequestRecord):
         environ = self.environ
         # Only spans and unmatched paths tell the URL.
         if environ is not None and (self.span is not None or self.status == 404):
-            self.url_parts = (
-                environ.get("wsgi.url_scheme", "http"),
-                environ.get("HTTP_HOST") or environ.get("SERVER_NAME", ""),
-                environ.get("SCRIPT_NAME", ""),
-                environ.get("PATH_INFO", ""),
-            )
+            try:
+                self.url_parts = _URL_PARTS(environ)
+            except KeyError:  # HTTP/1.0 without a Host, or an environ made by hand
+                self.url_parts = (
+                    environ.get("wsgi.url_scheme", "http"),
+                    environ.get("HTTP_HOST") or environ.get("SERVER_NAME", ""),
+                    environ.get("SCRIPT_NAME", ""),
+                    environ.get("PATH_INFO", ""),
+                )
             if self.recorder.keeps_query and environ.get("QUERY_STRING"):
                 self.url_parts = (
                     *self.url_parts[:3],
