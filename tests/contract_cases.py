@@ -28,7 +28,7 @@ def pairs(
     return [
         pytest.param(site, server, id=f"{site.name}-{server}")
         for site in SITES
-        if variants or site.name == site.framework
+        if variants or site.name in (site.framework, f"{site.framework}-{site.interface}")
         for server in SERVERS[site.interface]
         if (not on or server in on) and (corner is None or corner in site.records)
     ]

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from django.http.response import HttpResponseBase
 
+_STATIC = ("data", "contract_sites/static")
+
 if not settings.configured:  # once a process, whoever comes first
     settings.configure(
         ALLOWED_HOSTS=["*"],
@@ -41,7 +43,7 @@ if not settings.configured:  # once a process, whoever comes first
         ROOT_URLCONF=__name__,
         SECRET_KEY="of the tests",
         STATIC_URL="/static/",
-        STATICFILES_DIRS=[str(Path(__file__).parent / "data")],
+        STATICFILES_DIRS=[str(Path(__file__).parent / name) for name in _STATIC],
         INSTALLED_APPS=["django.contrib.staticfiles"],
         USE_TZ=True,
         LANGUAGE_CODE="en",

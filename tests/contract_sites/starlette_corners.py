@@ -205,6 +205,7 @@ def mounts() -> list[Any]:
     return [
         Mount("/mounted/{tenant}", routes=[Route("/item/{number:int}", item)]),
         Mount("/shop", routes=[Mount("/cart", routes=[Route("/item/{number:int}", item)])]),
+        Mount("/sub/{tenant}", Starlette(routes=[Route("/item/{number:int}", item)])),
         Mount("/static", StaticFiles(directory=_STATIC)),
         Host("{shop}.example.org", Router([Route("/hosted", home)])),
     ]
@@ -254,6 +255,7 @@ RECORDS: Final[Mapping[str, Record]] = {
     "range of a file": Record(route="/file", func="file", status=206),
     "background task": Record(route="/background", func="background"),
     "mounted": Record(route="/mounted/{tenant}/item/{number:int}", func="item"),
+    "sub-application": Record(route="/sub/{tenant}/item/{number:int}", func="item"),
     "nested": Record(route="/shop/cart/item/{number:int}", func="item"),
     "host": Record(route="{shop}.example.org/hosted", func="home"),
     "static file": _STATIC_FILE,
