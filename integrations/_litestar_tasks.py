@@ -9,7 +9,7 @@ import functools
 import importlib
 from typing import TYPE_CHECKING, Any, Final
 
-from wf_instrument.guard import caught
+from wf_instrument.guard import caught, guard
 from wf_instrument.web.asgi import AsgiRequest
 from wf_instrument.web.current import current_request
 from wf_instrument.web.steps import as_coroutine, charged, stepped
@@ -51,11 +51,10 @@ def _replace(owner: Any, name: str, metered: Callable[[Any], Any]) -> None:
 def _metered_request() -> AsgiRequest | None:
     try:
         request = current_request()
+        if isinstance(request, AsgiRequest) and request.recorder.cpu_clock is not None:
+            return request
     except Exception as error:  # noqa: BLE001 - the border to the application
         caught("litestar.task", error)
-        return None
-    if isinstance(request, AsgiRequest) and request.recorder.cpu_clock is not None:
-        return request
     return None
 
 
@@ -63,7 +62,8 @@ def _in_threads(original: Any) -> Any:
     def run_sync(function: Any, *args: Any, **kwargs: Any) -> Any:
         request = _metered_request()
         if request is not None:
-            function = charged(function, request)
+            with guard("litestar.thread"):
+                function = charged(function, request)
         return original(function, *args, **kwargs)
 
     return run_sync

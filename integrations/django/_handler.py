@@ -165,9 +165,18 @@ def _serving_static(handler: Any) -> Callable[[Any], Any]:
     return serve
 
 
+def _record_of(request: Any) -> Any:
+    """Return what is recorded of a request of Django; None where nothing is."""
+    try:
+        return request_scope(request).get(REQUEST_KEY)
+    except Exception as error:  # noqa: BLE001 - the border to the application
+        caught("django.get_response", error)
+        return None
+
+
 def _answering(answer: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def get_response(request: Any) -> Any:
-        record = request_scope(request).get(REQUEST_KEY)
+        record = _record_of(request)
         if record is None:
             return answer(request)
         record.is_bridged = True
@@ -186,7 +195,7 @@ def _answering(answer: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 def _answering_async(answer: Callable[[Any], Any]) -> Callable[[Any], Any]:
     async def get_response_async(request: Any) -> Any:
-        record = request_scope(request).get(REQUEST_KEY)
+        record = _record_of(request)
         if record is None:
             return await answer(request)
         record.is_bridged = True
@@ -198,7 +207,10 @@ def _answering_async(answer: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 def _sending(send_all: Callable[..., Any]) -> Callable[..., Any]:
     async def send_response(response: Any, send: Any) -> Any:
-        return await _metered(send_all(response, send), current_request())
+        record = None
+        with guard("django.send_response"):
+            record = current_request()
+        return await _metered(send_all(response, send), record)
 
     return send_response
 
