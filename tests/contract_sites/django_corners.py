@@ -269,12 +269,15 @@ class DjangoSite:
         self.interface: Literal["wsgi", "asgi"] = interface
         self.name = f"django-{interface}"
         self.records = _RECORDS if interface == "wsgi" else _ASGI_RECORDS
-        layers = ["site_urls", "to_conflict", *(("limit_time",) if interface == "asgi" else ())]
         # Django reads them as it makes a handler.
         self._middleware = [
-            *(f"contract_sites.django_layers.{layer}" for layer in layers),
+            "contract_sites.django_layers.site_urls",
             "django.middleware.common.CommonMiddleware",
+            "contract_sites.django_layers.to_conflict",
         ]
+        if interface == "asgi":
+            # The innermost: those of Django are run in one thread, and would be waited for.
+            self._middleware.append("contract_sites.django_layers.limit_time")
 
     def make_app(self, *, fails_to_start: bool = False) -> Any:
         """Return a new application."""

@@ -104,6 +104,8 @@ class QuartSite:
     def make_app(self, *, fails_to_start: bool = False) -> Any:
         """Return a new application."""
         app = quart.Quart("site", static_folder=str(_STATIC), static_url_path="/static")
+        # A file that expires would do so a second later in the next answer.
+        app.config["SEND_FILE_MAX_AGE_DEFAULT"] = None
         _add_answers(app)
         _add_failures(app)
         _add_streams(app)
