@@ -270,11 +270,12 @@ def test_the_cpu_time_of_an_async_view_is_charged_to_its_request(
     reporter: RecordingReporter,
 ) -> None:
     with site(reporter) as port:
-        status, _, _ = fetch(port, "/async")
+        status, _, body = fetch(port, "/async")
     row = only_row(reporter)
     assert status == 200
     assert row.cpu is not None
-    assert row.cpu.sum > row.latency.sum / 3
+    # All that the view took by its thread's clock, whichever thread that was.
+    assert row.cpu.sum >= float(body) > 0.001
 
 
 def test_the_wait_in_front_of_us_is_taken_from_the_proxys_header(
