@@ -63,6 +63,22 @@ def test_a_class_gives_its_methods_a_policy_that_they_override() -> None:
     assert table.policy_of("/", "POST", Cart) == Policy(slo_ms=500, sample=0.5)
 
 
+def test_head_has_the_policy_of_get_unless_the_class_has_its_own() -> None:
+    class Cart:
+        @observe(slo_ms=100)
+        def get(self) -> str:
+            return "ok"
+
+    class Heads(Cart):
+        @observe(slo_ms=5)
+        def head(self) -> str:
+            return ""
+
+    table = PolicyTable()
+    assert table.policy_of("/", "HEAD", Cart) == Policy(slo_ms=100)
+    assert table.policy_of("/", "HEAD", Heads) == Policy(slo_ms=5)
+
+
 def test_a_partial_has_the_policy_of_its_function() -> None:
     @observe(slo_ms=100)
     def mine(number: int) -> int:

@@ -204,13 +204,21 @@ def _decorated(endpoint: object, method: str) -> Policy:
     """Return what decorators say: of a class, of its method, of the function; the last wins."""
     while isinstance(endpoint, functools.partial) and not hasattr(endpoint, _ATTRIBUTE):
         endpoint = endpoint.func
-    kind = endpoint if isinstance(endpoint, type) else getattr(endpoint, "view_class", None)
+    kind = endpoint if isinstance(endpoint, type) else _class_of(endpoint)
+    # Frameworks answer it so, too.
+    by = "get" if method == "head" and not hasattr(kind, method) else method
     found = Policy()
-    for marked in (kind, getattr(kind, method, None), None if kind is endpoint else endpoint):
+    for marked in (kind, getattr(kind, by, None), None if kind is endpoint else endpoint):
         one = getattr(marked, _ATTRIBUTE, None)
         if isinstance(one, Policy):
             found = one.over(found)
     return found
+
+
+def _class_of(view: object) -> type | None:
+    """Return the class of a view made of one; `cls` is Django REST framework's word."""
+    named = (getattr(view, name, None) for name in ("view_class", "cls"))
+    return next((kind for kind in named if isinstance(kind, type)), None)
 
 
 def _excluded(names: object) -> frozenset[str]:

@@ -18,7 +18,7 @@ except ImportError as exc:
     ) from exc
 
 from ._handler import HandlerInstrumentation
-from ._routes import route_names
+from ._routes import endpoint_of, route_names
 from ._settings import SettingsRecording, django_options
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def instrument_app(
         options = {**django_options(), **settings}
         tags = options.pop("application_tags", None)
         telemetry = telemetry_for(options, application_tags or tags)
-        recorder = telemetry.recorder("django", route_names)
+        recorder = telemetry.recorder("django", route_names, endpoint_of)
     if telemetry.settings.enabled:
         for handler in _handlers_in(application):
             if not HandlerInstrumentation.is_on(handler):

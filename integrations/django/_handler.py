@@ -22,7 +22,7 @@ from wf_instrument.web.wsgi import WsgiTelemetry
 
 from .._asgi_layer import AsgiLayer  # noqa: TID252 - siblings are imported relatively
 from ._bridges import meter_bridges
-from ._routes import note_route, note_static, request_scope, route_of
+from ._routes import note_route, note_static, note_target, request_scope, route_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -179,8 +179,7 @@ def _answering(answer: Callable[[Any], Any]) -> Callable[[Any], Any]:
         record = _record_of(request)
         if record is None:
             return answer(request)
-        record.is_bridged = True
-        record.thread_id = get_ident()
+        _note_answering(request, record)
         if record.span is not None:
             return answer(request)
         # The driver leaves it to us to say whose request this is, where no span does.
@@ -198,11 +197,17 @@ def _answering_async(answer: Callable[[Any], Any]) -> Callable[[Any], Any]:
         record = _record_of(request)
         if record is None:
             return await answer(request)
-        record.is_bridged = True
-        record.thread_id = get_ident()
+        _note_answering(request, record)
         return await _metered(answer(request), record)
 
     return get_response_async
+
+
+def _note_answering(request: Any, record: Any) -> None:
+    record.is_bridged = True
+    record.thread_id = get_ident()
+    with guard("django.answering"):
+        note_target(request, record)
 
 
 def _sending(send_all: Callable[..., Any]) -> Callable[..., Any]:

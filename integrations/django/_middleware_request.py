@@ -63,6 +63,10 @@ class MiddlewareRequest(RequestRecord):
             request.META.get("SERVER_PROTOCOL", "HTTP/1.1"),
         )
 
+    def target(self) -> str:
+        """Return root and path, which Django has made text of."""
+        return "" if self.url_parts is None else self.url_parts[2] + self.url_parts[3]
+
     def answered(self, response: Any) -> None:
         """Note the response, and its end."""
         with guard("django.answered"):

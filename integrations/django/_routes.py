@@ -5,10 +5,14 @@ from __future__ import annotations
 import functools
 from typing import Any, Final
 
+from django.conf import settings
+
 __all__ = [
     "DjangoRoute",
+    "endpoint_of",
     "note_route",
     "note_static",
+    "note_target",
     "request_scope",
     "route_names",
     "route_of",
@@ -53,6 +57,26 @@ def note_static(request: Any, handler: Any) -> None:
     request_scope(request)[ROUTE_KEY] = _route(template, type(handler).serve)
 
 
+def note_target(request: Any, record: Any) -> None:
+    """Note what was asked for, where only Django can tell what a log line and the URL show.
+
+    Django writes over the environ: from then on its path is text, where WSGI has bytes. Of a
+    script name by its settings an ASGI server knows nothing.
+    """
+    root, path = request.META.get("SCRIPT_NAME", ""), request.path_info
+    scope = getattr(request, "scope", None)
+    if scope is None:
+        is_known = path.isascii() and root.isascii()
+    else:
+        is_known = not settings.FORCE_SCRIPT_NAME
+    if is_known:
+        return
+    query = request.META.get("QUERY_STRING") if record.recorder.settings.url_query else ""
+    target = f"{root}{path}?{query}" if query else f"{root}{path}"
+    # On this request alone; holding neither request, so that both end as ever.
+    vars(record)["target"] = functools.partial(str, target)
+
+
 def route_of(scope: Any) -> object | None:
     """Return the route of a scope or environ; None while or when there is none."""
     return scope.get(ROUTE_KEY)  # type: ignore[no-any-return]  # as noted
@@ -72,6 +96,11 @@ def _route(template: str, view: Any) -> DjangoRoute:
         if len(_known) < _MAX_KNOWN:
             route = _known.setdefault(key, route)
     return route
+
+
+def endpoint_of(route: Any) -> object | None:
+    """Return the view of a route, which may be decorated with a policy."""
+    return route.view  # type: ignore[no-any-return]  # whatever a URL configuration names
 
 
 def route_names(route: Any) -> tuple[str, str | None, str | None]:

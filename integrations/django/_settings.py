@@ -14,7 +14,7 @@ from django.conf import settings as django_settings
 from wf_instrument.forking import reset_after_fork
 from wf_instrument.telemetry import Telemetry, telemetry_for
 
-from ._routes import route_names
+from ._routes import endpoint_of, route_names
 
 if TYPE_CHECKING:
     from wf_instrument.web.recorder import Recorder
@@ -54,6 +54,6 @@ class SettingsRecording:
                 return known[1:]
             arguments = dict(options)
             telemetry = telemetry_for(arguments, arguments.pop("application_tags", None))
-            recorder = telemetry.recorder("django", route_names)
+            recorder = telemetry.recorder("django", route_names, endpoint_of)
             self._known = (options, telemetry, recorder)
             return telemetry, recorder

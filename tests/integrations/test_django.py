@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 from wsgiref.util import FileWrapper, setup_testing_defaults
 
 import django
@@ -411,6 +412,37 @@ def test_the_root_path_is_in_the_url_and_not_in_the_route(reporter: RecordingRep
     assert only_row(reporter).key.route == "/gone"
     (span,) = reporter.spans
     assert dict(span.tags)["http.url"].endswith("/forced/gone")
+
+
+def test_a_script_name_of_the_settings_is_in_the_url_under_asgi(
+    reporter: RecordingReporter,
+) -> None:
+    with override_settings(FORCE_SCRIPT_NAME="/forced"):
+        app = instrument_app(get_asgi_application(), reporter=reporter, url_query=True)
+        with served_asgi(app) as port:
+            fetch(port, "/gone?a=1")
+            fetch(port, "/forced/gone")
+    assert wf_instrument.flush(5)
+    urls = [dict(span.tags)["http.url"].partition(str(port))[2] for span in reporter.spans]
+    assert urls == ["/forced/gone?a=1", "/forced/gone"]
+
+
+@pytest.mark.parametrize("tail", ["a%C3%A6", "%E6%BC%A2", "plain"])
+def test_a_log_line_has_the_path_that_the_view_sees(
+    reporter: RecordingReporter,
+    interface: str,
+    way: str,
+    tail: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with (
+        caplog.at_level("INFO", logger="wf_instrument.access"),
+        site(reporter, interface, way, log_line="json") as port,
+    ):
+        fetch(port, f"/style/{tail}/make")
+    only_row(reporter)
+    (line,) = [vars(one) for one in caplog.records if one.name == "wf_instrument.access"]
+    assert line["wf"]["path"] == f"/style/{unquote(tail)}/make"
 
 
 # Ways of use ---------------------------------------------------------------------------------

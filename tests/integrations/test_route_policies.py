@@ -4,21 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import fastapi
-import flask
-import flask.views
 import pytest
-from starlette.applications import Starlette
-from starlette.endpoints import HTTPEndpoint
-from starlette.responses import PlainTextResponse
-from starlette.routing import Mount, Route
-from wf_instrument.integrations.fastapi import instrument_app as instrument_fastapi
-from wf_instrument.integrations.flask import instrument_app
-from wf_instrument.integrations.starlette import instrument_app as instrument_starlette
 
 import wf_instrument
-from asgi_server import fetch, served_asgi
-from flask_site import served
+from asgi_server import fetch
 from view_sites import FRAMEWORKS, serving
 from wf_instrument.testing import RecordingReporter
 
@@ -160,39 +149,20 @@ def test_a_trace_of_a_caller_is_not_sampled_again(
     assert set(names(reporter)) == {"cart", "count"}
 
 
-def test_the_method_of_a_class_and_the_route_of_a_mount_have_their_policies(
-    reporter: RecordingReporter, framework: str
+def test_excluded_log_lines_leave_metrics_and_spans(
+    reporter: RecordingReporter, framework: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    if framework == "flask":
-
-        class Cart(flask.views.MethodView):
-            @wf_instrument.observe(exclude={"metrics"})
-            def get(self) -> str:
-                return "ok"
-
-        app = flask.Flask("site")
-        app.add_url_rule("/shop/cart", view_func=Cart.as_view("cart"))
-        with served(instrument_app(app, reporter=reporter)) as port:
-            fetch(port, "/shop/cart")
-    elif framework == "starlette":
-
-        class Basket(HTTPEndpoint):
-            @wf_instrument.observe(exclude={"metrics"})
-            async def get(self, request: object) -> PlainTextResponse:
-                return PlainTextResponse("ok")
-
-        site = Starlette(routes=[Mount("/shop", routes=[Route("/cart", Basket)])])
-        with served_asgi(instrument_starlette(site, reporter=reporter)) as port:
-            fetch(port, "/shop/cart")
-    else:
-        router = fastapi.APIRouter()
-        router.add_api_route("/cart", view_with(exclude={"metrics"}))
-        api = fastapi.FastAPI()
-        api.include_router(router, prefix="/shop")
-        with served_asgi(instrument_fastapi(api, reporter=reporter)) as port:
-            fetch(port, "/shop/cart")
-    assert ("http.route", "/shop/cart") in {tag for one in spans(reporter) for tag in one.tags}
-    assert reporter.requests == ()
+    views = {"/cart": view_with(exclude={"logs"}), "/broken": broken}
+    with (
+        caplog.at_level("INFO", logger="wf_instrument.access"),
+        serving(framework, views, reporter=reporter, log_line="text") as port,
+    ):
+        fetch(port, "/cart")
+        fetch(port, "/broken")
+    assert sorted(names(reporter)) == ["broken", "cart", "count"]
+    reporter.assert_request(1, route="/cart", status=200)
+    lines = [one for one in caplog.records if one.name == "wf_instrument.access"]
+    assert [vars(one)["wf"]["route"] for one in lines] == ["/broken"]
 
 
 def spans(reporter: RecordingReporter) -> Any:
