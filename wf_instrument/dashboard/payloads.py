@@ -53,6 +53,10 @@ def state(
                 "p99_ms": row.p99_s * 1e3,
                 "cpu_share": row.cpu_share,
                 "in_flight": row.in_flight,
+                "background": row.background_count,
+                "background_p95_ms": row.background_p95_s * 1e3,
+                "blocked": row.blocked_count,
+                "blocked_max_ms": row.blocked_max_s * 1e3,
                 "statuses": [list(pair) for pair in row.statuses],
             }
             for row in rows

@@ -152,6 +152,16 @@ def test_background_work_and_held_loops_are_stored_and_add_up(
     assert isinstance(blocked, bytes)
     assert ExponentialHistogram.from_bytes(background).sum == 4.0
     assert ExponentialHistogram.from_bytes(blocked).sum == 0.2
+    with closing(StoreReader(path)) as reader:
+        (summary,) = reader.summary()
+    assert (summary.background_count, summary.blocked_count) == (2, 1)
+    assert 0.9 < summary.background_p95_s < 3.1
+    assert summary.blocked_max_s == pytest.approx(0.2, rel=0.1)
+
+
+def test_a_store_of_version_1_tells_no_background_work(old_path: Path) -> None:
+    with closing(StoreReader(old_path)) as reader:
+        assert {row.background_count for row in reader.summary()} == {0}
 
 
 def test_background_work_alone_is_no_route_of_the_window(

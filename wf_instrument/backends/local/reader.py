@@ -60,6 +60,8 @@ class _Totals:
         self.errors = 0
         self.latency = ExponentialHistogram()
         self.cpu_s = 0.0
+        self.background = ExponentialHistogram()
+        self.blocked = ExponentialHistogram()
         self.statuses: dict[int, int] = {}
 
 
@@ -115,6 +117,11 @@ class StoreReader:
             totals.statuses[status] = totals.statuses.get(status, 0) + count
             first_s = slot_s if first_s is None else min(first_s, slot_s)
             last_s = slot_s if last_s is None else max(last_s, slot_s)
+        for framework, route, func, method, background, blocked in self._aside(since_s, until_s):
+            totals = rows.setdefault((framework, route, func, method), _Totals())
+            for histogram, stored in ((totals.background, background), (totals.blocked, blocked)):
+                if stored:
+                    histogram.merge(ExponentialHistogram.from_bytes(stored))
         seconds = self._seconds(first_s, last_s)
         all_cpu_s = sum(totals.cpu_s for totals in rows.values())
         running = {(route, method): count for route, method, count in self.in_flight()[1]}
@@ -275,8 +282,7 @@ class StoreReader:
     ) -> Iterator[_Slot]:
         """Yield the rows of a window; each must be used before the next question is asked."""
         is_all = route is None and method is None
-        # A slot belongs to the window when it ends in it.
-        window = ((since_s or 0) - SLOT_S, 1e15 if until_s is None else until_s)
+        window = _window(since_s, until_s)
         with self._reading(self._pool) as connection:
             for *names, latency, cpu in connection.execute(
                 "SELECT slot_s, framework, route, func, method, status, is_error, count, latency,"
@@ -287,6 +293,19 @@ class StoreReader:
             ):
                 cpu_s = ExponentialHistogram.from_bytes(cpu).sum if cpu and with_cpu else 0.0
                 yield cast("_Slot", (*names, ExponentialHistogram.from_bytes(latency), cpu_s))
+
+    def _aside(
+        self, since_s: float | None, until_s: float | None
+    ) -> list[tuple[str, str | None, str | None, str, bytes | None, bytes | None]]:
+        """Return route and figures of the few slots with background work or a held loop."""
+        if self._query("PRAGMA user_version")[0][0] < 2:
+            return []  # nobody has written there since these columns are known
+        return self._query(
+            "SELECT framework, route, func, method, background, blocked"
+            " FROM slots JOIN series ON series.id = series_id WHERE slot_s > ? AND slot_s <= ?"
+            " AND (background IS NOT NULL OR blocked IS NOT NULL)",
+            *_window(since_s, until_s),
+        )
 
     def _seconds(self, first_s: int | None, last_s: int | None) -> float:
         """Return the time between first and last request, as processes and slots tell it."""
@@ -344,7 +363,16 @@ def _summary(
         cpu_share=totals.cpu_s / all_cpu_s if all_cpu_s else 0.0,
         statuses=tuple(sorted(totals.statuses.items())),
         in_flight=in_flight,
+        background_count=totals.background.count,
+        background_p95_s=totals.background.quantile(0.95) if totals.background.count else 0.0,
+        blocked_count=totals.blocked.count,
+        blocked_max_s=totals.blocked.max if totals.blocked.count else 0.0,
     )
+
+
+def _window(since_s: float | None, until_s: float | None) -> tuple[float, float]:
+    """Return the start that all slots of a window are after, and its end."""
+    return (since_s or 0) - SLOT_S, 1e15 if until_s is None else until_s
 
 
 def _bucket(start: int, totals: _Totals) -> TimeBucket:

@@ -19,7 +19,9 @@ class RouteSummary:
     """One route and method over a window; times in seconds.
 
     `cpu_share` is this row's part of the CPU time of all rows; `rate_per_s` is over the time from
-    the first to the last request seen.
+    the first to the last request seen. Background work lasts from the last byte until the
+    application returned; what is counted of it ended in the window. `blocked_count` are requests
+    of which one step held the event loop for longer than the setting `loop_block_threshold_ms`.
     """
 
     framework: str
@@ -39,6 +41,10 @@ class RouteSummary:
     cpu_share: float
     statuses: tuple[tuple[int, int], ...]
     in_flight: int
+    background_count: int = 0
+    background_p95_s: float = 0.0
+    blocked_count: int = 0
+    blocked_max_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

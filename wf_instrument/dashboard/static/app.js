@@ -9,6 +9,11 @@ const COLUMNS = [
   ["p95", "p95_ms", "number"], ["p99", "p99_ms", "number"], ["CPU", "cpu_share", "number"],
   ["In flight", "in_flight", "number"],
 ];
+// Only where there is any: most applications have neither.
+const RARE_COLUMNS = [
+  ["Background p95", "background_p95_ms", "number", "background"],
+  ["Held the loop", "blocked", "number", "blocked"],
+];
 
 const view = { window: "5m", chosen: null, sort: "requests", ascending: false, last: null };
 let stream = null;
@@ -63,7 +68,8 @@ function drawTiles(state) {
 }
 
 function drawRoutes(state) {
-  const head = COLUMNS.map(([label, key, className]) => {
+  const rare = RARE_COLUMNS.filter((column) => state.routes.some((row) => row[column[3]]));
+  const head = [...COLUMNS, ...rare].map(([label, key, className]) => {
     const cell = element("th", label, className);
     cell.scope = "col";
     if (key === view.sort) cell.setAttribute("aria-sort", view.ascending ? "ascending" : "descending");
@@ -80,11 +86,20 @@ function drawRoutes(state) {
     const [x, y] = [a[view.sort] ?? "", b[view.sort] ?? ""];
     return sign * (typeof x === "number" ? x - y : String(x).localeCompare(String(y)));
   };
-  byId("routes").tBodies[0].replaceChildren(...[...state.routes].sort(order).map(routeRow));
+  byId("routes").tBodies[0].replaceChildren(...[...state.routes].sort(order)
+    .map((row) => routeRow(row, rare)));
   byId("unselect").hidden = view.chosen === null;
 }
 
-function routeRow(row) {
+function rareCell(row, key) {
+  if (!row[key]) return element("td", "–", "number");
+  const isLoop = key === "blocked";
+  const cell = element("td", isLoop ? count(row.blocked) : duration(row.background_p95_ms), "number");
+  cell.title = isLoop ? `longest ${duration(row.blocked_max_ms)}` : `${count(row.background)} requests`;
+  return cell;
+}
+
+function routeRow(row, rare) {
   const line = element("tr", undefined, isChosen(row) ? "chosen" : "");
   const share = row.requests ? row.errors / row.requests : 0;
   const route = element("td", routeText(row.route), "route");
@@ -101,7 +116,8 @@ function routeRow(row) {
   line.append(route, element("td", row.method), element("td", count(row.requests), "number"),
     element("td", `${rate(row.rate_per_s)}/s`, "number"), errors,
     ...[row.p50_ms, row.p95_ms, row.p99_ms].map((ms) => element("td", duration(ms), "number")),
-    cpu, element("td", count(row.in_flight), "number"));
+    cpu, element("td", count(row.in_flight), "number"),
+    ...rare.map((column) => rareCell(row, column[3])));
   activate(line, () => {
     view.chosen = isChosen(row) ? null : { route: row.route, method: row.method };
     connect();
