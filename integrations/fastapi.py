@@ -16,12 +16,13 @@ except ImportError as exc:
         name="fastapi",
     ) from exc
 
+from ._given import require
 from ._starlette_stack import StackInstrumentation, StarletteMiddleware
 
 if TYPE_CHECKING:
     from wf_instrument.identity import ApplicationTags
 
-__all__ = ["TelemetryMiddleware", "instrument_app", "uninstrument_app"]
+__all__ = ["TelemetryMiddleware", "instrument_app", "is_application", "uninstrument_app"]
 
 _ROUTE_CLASSES = (fastapi.routing.APIRoute, fastapi.routing.APIWebSocketRoute)
 
@@ -43,13 +44,19 @@ def instrument_app(
         The same application.
 
     Raises:
-        ConfigError: A setting is wrong.
+        ConfigError: It is no such application, or a setting is wrong.
     """
+    require(app, fastapi.FastAPI, "an application of FastAPI; give the `fastapi.FastAPI` itself")
     if not StackInstrumentation.is_on(app):
         telemetry = telemetry_for(settings, application_tags)
         if telemetry.settings.enabled:
             StackInstrumentation(app, telemetry, "fastapi", *_ROUTE_CLASSES)
     return app
+
+
+def is_application(app: object) -> bool:
+    """Return whether an object is what `instrument_app` takes."""
+    return isinstance(app, fastapi.FastAPI)
 
 
 def uninstrument_app(app: fastapi.FastAPI) -> Any:

@@ -30,6 +30,7 @@ except ImportError as exc:
     ) from exc
 
 from ._flask_view import ViewRequest
+from ._given import require
 from ._mounted import MountedRoutes
 from ._url_rules import rule_names, views_by
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from wf_instrument.tracing.tracer import WavefrontTracer
     from wf_instrument.web.recorder import Recorder
 
-__all__ = ["FlaskTracing", "instrument_app", "uninstrument_app"]
+__all__ = ["FlaskTracing", "instrument_app", "is_application", "uninstrument_app"]
 
 #: Key of `app.extensions` under which the instrumentation of an application stands.
 EXTENSION: Final = "wf_instrument"
@@ -69,13 +70,19 @@ def instrument_app(
         The same application.
 
     Raises:
-        ConfigError: A setting is wrong.
+        ConfigError: It is no such application, or a setting is wrong.
     """
+    require(app, flask.Flask, "an application of Flask; give the `flask.Flask` itself")
     if EXTENSION not in app.extensions:
         telemetry = telemetry_for(settings, application_tags)
         if telemetry.settings.enabled:
             _Instrumented(app, telemetry, traces_all=True)
     return app
+
+
+def is_application(app: object) -> bool:
+    """Return whether an object is what `instrument_app` takes."""
+    return isinstance(app, flask.Flask)
 
 
 def uninstrument_app(app: flask.Flask) -> flask.Flask:

@@ -12,7 +12,7 @@ from wf_instrument.errors import MissingExtraError
 from wf_instrument.telemetry import telemetry_for
 
 try:
-    import litestar  # noqa: TC002 - it must be there
+    import litestar
 except ImportError as exc:
     raise MissingExtraError(
         "instrumenting Litestar needs the package 'litestar', which is not installed; "
@@ -21,6 +21,7 @@ except ImportError as exc:
     ) from exc
 
 from ._asgi_layer import AsgiLayer
+from ._given import require
 from ._litestar_routes import RouteFinder, endpoint_of, route_names
 from ._litestar_tasks import meter_litestar_tasks
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from wf_instrument.identity import ApplicationTags
     from wf_instrument.telemetry import Telemetry
 
-__all__ = ["instrument_app", "uninstrument_app"]
+__all__ = ["instrument_app", "is_application", "uninstrument_app"]
 
 
 def instrument_app(
@@ -48,13 +49,21 @@ def instrument_app(
         The same application.
 
     Raises:
-        ConfigError: A setting is wrong.
+        ConfigError: It is no such application, or a setting is wrong.
     """
+    require(
+        app, litestar.Litestar, "an application of Litestar; give the `litestar.Litestar` itself"
+    )
     if _hooks(app) is None:
         telemetry = telemetry_for(settings, application_tags)
         if telemetry.settings.enabled:
             _wrap(app, telemetry)
     return app
+
+
+def is_application(app: object) -> bool:
+    """Return whether an object is what `instrument_app` takes."""
+    return isinstance(app, litestar.Litestar)
 
 
 def uninstrument_app(app: litestar.Litestar) -> litestar.Litestar:

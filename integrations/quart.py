@@ -24,6 +24,7 @@ except ImportError as exc:
     ) from exc
 
 from ._asgi_layer import AsgiLayer
+from ._given import require
 from ._mounted import MountedRoutes
 from ._quart_threads import meter_quart_threads
 from ._url_rules import rule_names, views_by
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from wf_instrument.telemetry import Telemetry
     from wf_instrument.web.asgi import Scope
 
-__all__ = ["instrument_app", "uninstrument_app"]
+__all__ = ["instrument_app", "is_application", "uninstrument_app"]
 
 #: Key of `app.extensions` under which the instrumentation of an application stands.
 _EXTENSION: Final = "wf_instrument"
@@ -58,13 +59,19 @@ def instrument_app(
         The same application.
 
     Raises:
-        ConfigError: A setting is wrong.
+        ConfigError: It is no such application, or a setting is wrong.
     """
+    require(app, quart.Quart, "an application of Quart; give the `quart.Quart` itself")
     if _EXTENSION not in app.extensions:
         telemetry = telemetry_for(settings, application_tags)
         if telemetry.settings.enabled:
             _Instrumented(app, telemetry)
     return app
+
+
+def is_application(app: object) -> bool:
+    """Return whether an object is what `instrument_app` takes."""
+    return isinstance(app, quart.Quart)
 
 
 def uninstrument_app(app: quart.Quart) -> quart.Quart:

@@ -12,7 +12,7 @@ from wf_instrument.errors import MissingExtraError
 from wf_instrument.telemetry import telemetry_for
 
 try:
-    import starlette.applications  # noqa: TC002 - it must be there
+    import starlette.applications
 except ImportError as exc:
     raise MissingExtraError(
         "instrumenting Starlette needs the package 'starlette', which is not installed; "
@@ -20,12 +20,13 @@ except ImportError as exc:
         name="starlette",
     ) from exc
 
+from ._given import require
 from ._starlette_stack import StackInstrumentation, StarletteMiddleware
 
 if TYPE_CHECKING:
     from wf_instrument.identity import ApplicationTags
 
-__all__ = ["TelemetryMiddleware", "instrument_app", "uninstrument_app"]
+__all__ = ["TelemetryMiddleware", "instrument_app", "is_application", "uninstrument_app"]
 
 
 def instrument_app(
@@ -45,13 +46,23 @@ def instrument_app(
         The same application.
 
     Raises:
-        ConfigError: A setting is wrong.
+        ConfigError: It is no such application, or a setting is wrong.
     """
+    require(
+        app,
+        starlette.applications.Starlette,
+        "an application of Starlette; give the `Starlette` itself",
+    )
     if not StackInstrumentation.is_on(app):
         telemetry = telemetry_for(settings, application_tags)
         if telemetry.settings.enabled:
             StackInstrumentation(app, telemetry, "starlette")
     return app
+
+
+def is_application(app: object) -> bool:
+    """Return whether an object is what `instrument_app` takes."""
+    return isinstance(app, starlette.applications.Starlette)
 
 
 def uninstrument_app(app: starlette.applications.Starlette) -> Any:

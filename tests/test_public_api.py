@@ -16,17 +16,22 @@ PUBLIC = {
     "wf_instrument.integrations.asgi": [
         "TelemetryMiddleware", "instrument_app", "uninstrument_app",
     ],
-    "wf_instrument.integrations.django": ["instrument_app", "uninstrument_app"],
+    "wf_instrument.integrations.django": ["instrument_app", "is_application", "uninstrument_app"],
     "wf_instrument.integrations.django.middleware": ["TelemetryMiddleware"],
     "wf_instrument.integrations.fastapi": [
-        "TelemetryMiddleware", "instrument_app", "uninstrument_app",
+        "TelemetryMiddleware", "instrument_app", "is_application", "uninstrument_app",
     ],
-    "wf_instrument.integrations.flask": ["FlaskTracing", "instrument_app", "uninstrument_app"],
+    "wf_instrument.integrations.flask": [
+        "FlaskTracing",
+        "instrument_app",
+        "is_application",
+        "uninstrument_app",
+    ],
     "wf_instrument.integrations.logging": ["TraceIdFilter", "install", "uninstall"],
-    "wf_instrument.integrations.litestar": ["instrument_app", "uninstrument_app"],
-    "wf_instrument.integrations.quart": ["instrument_app", "uninstrument_app"],
+    "wf_instrument.integrations.litestar": ["instrument_app", "is_application", "uninstrument_app"],
+    "wf_instrument.integrations.quart": ["instrument_app", "is_application", "uninstrument_app"],
     "wf_instrument.integrations.starlette": [
-        "TelemetryMiddleware", "instrument_app", "uninstrument_app",
+        "TelemetryMiddleware", "instrument_app", "is_application", "uninstrument_app",
     ],
     "wf_instrument.integrations.wsgi": [
         "TelemetryMiddleware", "instrument_app", "uninstrument_app",

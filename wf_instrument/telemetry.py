@@ -35,7 +35,8 @@ from wf_instrument.web.hooks import NO_HOOKS, Hooks, taken_hooks
 from wf_instrument.web.recorder import Recorder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
+    from importlib.metadata import EntryPoint
 
     from wf_instrument.identity import ApplicationTags
     from wf_instrument.metrics.pyformance_shim import MetricsRegistry
@@ -62,11 +63,15 @@ _GRACE_STEP_S: Final = 0.002
 
 INTEGRATION_GROUP: Final = "wf_instrument.integrations"
 
+#: Integrations of no framework. Files of applications have these names, too.
+_INTERFACES: Final = frozenset({"asgi", "wsgi"})
+
 
 class Instrumenter(Protocol):
     """What an entry point of the group `wf_instrument.integrations` names.
 
-    Its module may have an `uninstrument_app(app)` that undoes it.
+    Its module may have an `uninstrument_app(app)` that undoes it, and an `is_application(app)`
+    that tells the framework's applications from what else its package makes.
     """
 
     def __call__(self, app: object, **settings: object) -> object:
@@ -317,22 +322,30 @@ def instrument(app: object, **settings: object) -> Instrumentation:
         ConfigError: No installed integration knows the application, or a setting is wrong.
     """
     points = {point.name: point for point in entry_points(group=INTEGRATION_GROUP)}
-    for kind in type(app).__mro__:
-        name = kind.__module__.partition(".")[0]
-        if name in points:
-            break
-    else:
-        name = _interface_of(app)
-    point = points.get(name)
+    point = points.get(_framework_of(app, points) or _interface_of(app))
     if point is None:
+        kind = app if isinstance(app, type) else type(app)
         raise ConfigError(
-            f"cannot instrument an application of type {type(app).__module__}."
-            f"{type(app).__qualname__}; known frameworks: {', '.join(sorted(points))}"
+            f"cannot instrument {'the class' if kind is app else 'an object of type'} "
+            f"{kind.__module__}.{kind.__qualname__}; give an application: an object of "
+            f"{', '.join(sorted(points.keys() - _INTERFACES))}, or a callable with the parameters "
+            "of ASGI or WSGI"
         )
     instrumenter: Instrumenter = point.load()
     served = instrumenter(app, **settings)
     undo = getattr(import_module(point.module), "uninstrument_app", None)
     return Instrumentation(served, point.name, undo)
+
+
+def _framework_of(app: object, points: Mapping[str, EntryPoint]) -> str:
+    """Return the framework whose application this is, an empty text if it is of none."""
+    for kind in type(app).__mro__:
+        name = kind.__module__.partition(".")[0]
+        if name in points and name not in _INTERFACES:
+            takes = getattr(import_module(points[name].module), "is_application", None)
+            if takes is None or takes(app):
+                return name
+    return ""
 
 
 def _interface_of(app: object) -> str:
@@ -342,6 +355,9 @@ def _interface_of(app: object) -> str:
     try:
         # Of a wrapper too: the server calls the wrapper, not what is in it.
         parameters = inspect.signature(app, follow_wrapped=False).parameters.values()
+        if any(one.kind is one.VAR_POSITIONAL for one in parameters):
+            # Unless it takes whatever that takes.
+            parameters = inspect.signature(app).parameters.values()
     except (TypeError, ValueError):
         return ""
     required = [

@@ -4,6 +4,6 @@ The WSGI or ASGI handler is wrapped as a whole, so that a request lasts until it
 Django is asked only for the route, and tells of exceptions by its signal.
 """
 
-from ._application import instrument_app, uninstrument_app
+from ._application import instrument_app, is_application, uninstrument_app
 
-__all__ = ["instrument_app", "uninstrument_app"]
+__all__ = ["instrument_app", "is_application", "uninstrument_app"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from wf_instrument.errors import ConfigError, MissingExtraError
+from wf_instrument.errors import MissingExtraError
 from wf_instrument.telemetry import telemetry_for
 
 try:
@@ -17,6 +17,7 @@ except ImportError as exc:
         name="django",
     ) from exc
 
+from .._given import require  # noqa: TID252 - siblings are imported relatively
 from ._handler import HandlerInstrumentation
 from ._routes import endpoint_of, route_names
 from ._settings import SettingsRecording, django_options
@@ -24,10 +25,14 @@ from ._settings import SettingsRecording, django_options
 if TYPE_CHECKING:
     from wf_instrument.identity import ApplicationTags
 
-__all__ = ["BY_SETTINGS", "HANDLERS", "instrument_app", "uninstrument_app"]
+__all__ = ["BY_SETTINGS", "HANDLERS", "instrument_app", "is_application", "uninstrument_app"]
 
 #: What serves requests of a server.
 HANDLERS: Final = (ASGIHandler, WSGIHandler)
+
+_WANTED: Final = (
+    "a Django application; give what get_wsgi_application() or get_asgi_application() returned"
+)
 
 #: What handlers without arguments of their own record with.
 BY_SETTINGS: Final = SettingsRecording()
@@ -54,11 +59,7 @@ def instrument_app(
     Raises:
         ConfigError: It is no handler of Django, or a setting is wrong.
     """
-    if not isinstance(application, HANDLERS):
-        raise ConfigError(
-            f"cannot instrument {type(application).__qualname__!r} as a Django application; "
-            "give what get_wsgi_application() or get_asgi_application() returned"
-        )
+    require(application, HANDLERS, _WANTED)
     if HandlerInstrumentation.is_on(application):
         return application
     if not settings and application_tags is None:
@@ -73,6 +74,11 @@ def instrument_app(
             if not HandlerInstrumentation.is_on(handler):
                 HandlerInstrumentation(handler, recorder, telemetry)
     return application
+
+
+def is_application(app: object) -> bool:
+    """Return whether an object is what `instrument_app` takes."""
+    return isinstance(app, HANDLERS)
 
 
 def uninstrument_app(application: Any) -> Any:
