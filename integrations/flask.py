@@ -140,7 +140,7 @@ class FlaskTracing:
         self._enable_internal_metrics = enable_internal_metrics
         self._telemetry: Telemetry | None = None
         self._recorder: Recorder | None = None
-        if app is not None and EXTENSION not in app.extensions:
+        if app is not None and EXTENSION not in app.extensions and self._is_enabled():
             _Instrumented(
                 app,
                 self._made_telemetry(),
@@ -211,6 +211,9 @@ class FlaskTracing:
             )
         return self._telemetry
 
+    def _is_enabled(self) -> bool:
+        return self._made_telemetry().settings.enabled
+
     def _view_recorder(self) -> Recorder:
         if self._recorder is None:
             telemetry = self._made_telemetry()
@@ -233,6 +236,8 @@ class _TracedView:
             request = _current_request()
             record: Any = request.environ.get(REQUEST_KEY)
             if record is None or record.is_finished:
+                if not self._tracing._is_enabled():  # noqa: SLF001 - of this module
+                    return
                 recorder = self._tracing._view_recorder()  # noqa: SLF001 - of this module
                 self._record = ViewRequest(recorder, request)
                 self._record.attach(flask.current_app)

@@ -107,6 +107,8 @@ class Telemetry:
         self._extras = extras_for(settings, hooks)
         self.identity = self.identity_of(settings, application_tags, source)
         self.pipeline = Pipeline(self.identity, settings.tick_s)
+        # Its thread keeps it: an application may go before all that it did was delivered.
+        self.pipeline.owner = self
         self.registry: TaggedRegistry = TaggedRegistry()
         self._registries: list[tuple[MetricsRegistry, str]] = []
         self._add_registry(self.registry, "")

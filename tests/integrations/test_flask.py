@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from wf_instrument.integrations.flask import FlaskTracing, instrument_app
 
 import wf_instrument
 from flask_site import empty_site, fetch, make_site, served
+from wf_instrument.telemetry import telemetry_for
 from wf_instrument.testing import RecordingReporter
 
 if TYPE_CHECKING:
@@ -310,3 +312,29 @@ def test_totals_are_exact_after_many_concurrent_requests(reporter: RecordingRepo
     assert dict(reporter.snapshot.total_in_flight) == {"flask": 0}
     assert all(row.count == 0 for row in reporter.snapshot.in_flight)
     assert len(reporter.spans) == 5000
+
+
+def test_what_was_recorded_is_delivered_though_the_application_is_gone(
+    reporter: RecordingReporter,
+) -> None:
+    telemetry_for({"reporter": RecordingReporter()})  # the default of the process
+    handle = wf_instrument.instrument(make_site(), reporter=reporter)
+    assert handle.app.test_client().get("/style/a/make").data
+    handle.uninstrument()
+    del handle
+    gc.collect()
+    assert wf_instrument.flush(5)
+    assert reporter.count() == 1
+
+
+def test_a_switched_off_flask_tracing_leaves_the_application_alone(
+    reporter: RecordingReporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WF_ENABLED", "false")
+    app = make_site()
+    tracing = FlaskTracing(app=app, reporter=reporter)
+    app.add_url_rule("/traced", "traced", tracing.trace("path")(lambda: "ok"))
+    for path in ("/style/a/make", "/traced"):
+        assert app.test_client().get(path).data
+    assert wf_instrument.flush(5)
+    assert (reporter.count(), reporter.spans) == (0, ())

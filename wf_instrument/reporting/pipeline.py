@@ -55,7 +55,10 @@ class Pipeline:
 
     Attributes:
         is_running: Whether this process' thread was started; read by the request path.
+        owner: What is kept alive as long as the thread runs.
     """
+
+    owner: object | None = None
 
     def __init__(self, identity: Identity, tick_s: float = 1.0) -> None:
         self.identity = identity
