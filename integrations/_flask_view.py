@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import inspect
+from typing import TYPE_CHECKING, Any, Final
 
 import flask
 from werkzeug.exceptions import HTTPException
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from wf_instrument.web.series import RouteHandle
 
 __all__ = ["ViewRequest"]
+
+_ASKS_WITH_BLUEPRINTS: Final = (
+    "blueprints" in inspect.signature(flask.Flask._find_error_handler).parameters  # noqa: SLF001 - as below
+)
 
 
 class ViewRequest(RequestRecord):
@@ -89,7 +94,14 @@ class ViewRequest(RequestRecord):
             propagates = app.testing or app.debug
         handler = None
         if isinstance(error, Exception):
-            handler = app._find_error_handler(error, flask.request.blueprints)  # noqa: SLF001 - asks, changes nothing
+            handler = _handler_of(app, error)
         if propagates and handler is None:
             self.status = 500
             self.finish()
+
+
+def _handler_of(app: flask.Flask, error: Exception) -> object | None:
+    """Return the application's error handler for an exception; asking changes nothing."""
+    find: Any = app._find_error_handler  # noqa: SLF001 - there is no public way to ask
+    # Flask before 2.3 looks the blueprints up by itself.
+    return find(error, flask.request.blueprints) if _ASKS_WITH_BLUEPRINTS else find(error)  # type: ignore[no-any-return]  # what was registered
