@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import django
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler, StaticFilesHandler
 from django.core.asgi import get_asgi_application
 from django.core.exceptions import PermissionDenied
@@ -90,7 +91,7 @@ async def hangs(request: HttpRequest) -> HttpResponse:
 
 def _streamed(request: HttpRequest, parts: Iterator[bytes], pause_s: float = 0) -> HttpResponseBase:
     """Return a stream of the kind that the server can consume bit by bit."""
-    if not hasattr(request, "scope"):
+    if django.VERSION < (4, 2) or not hasattr(request, "scope"):
 
         def waiting() -> Iterator[bytes]:
             for part in parts:
@@ -236,7 +237,7 @@ _RECORDS: Final[Mapping[str, Record]] = {
     "many routes": Record(route="/many/0", func="home"),
 }
 
-_ASGI_RECORDS: Final[Mapping[str, Record]] = {
+_ASGI_RECORDS: Final[dict[str, Record]] = {
     **_RECORDS,
     # Under WSGI, Django reads no body whose length it is not told.
     "chunked upload": Record(route="/upload", func="upload", method="POST", received=1000),
@@ -254,6 +255,12 @@ _ASGI_RECORDS: Final[Mapping[str, Record]] = {
         route="/waits", func="hangs", status=499, outcome="cancelled", error="CancelledError"
     ),
 }
+
+
+if django.VERSION < (5,):
+    # It does not listen for clients that leave.
+    _ASGI_RECORDS.pop("left in the stream")
+    _ASGI_RECORDS.pop("left before the answer")
 
 
 class DjangoSite:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import starlette
+from starlette import responses
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
@@ -28,11 +30,11 @@ from contract_site import Record
 from .asgi_layers import AnswerEarly, LimitTime, failing_lifespan
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator
 
     from starlette.requests import Request
 
-__all__ = ["RECORDS", "OwnTask", "StarletteSite", "mounts", "to_conflict", "views"]
+__all__ = ["RECORDS", "VERSION", "OwnTask", "StarletteSite", "mounts", "to_conflict", "views"]
 
 _STATIC: Final = Path(__file__).parent / "static"
 
@@ -216,7 +218,7 @@ _ITEM: Final = Record(route="/item/{number:int}", func="item")
 _STYLE: Final = Record(route="/style/{id:path}/make", func="style")
 _STATIC_FILE: Final = Record(route="/static/{path:path}", func="StaticFiles")
 
-RECORDS: Final[Mapping[str, Record]] = {
+RECORDS: Final[dict[str, Record]] = {
     "plain": Record(route="/", func="home"),
     "query": Record(route="/", func="home"),
     "template": _ITEM,
@@ -289,6 +291,14 @@ RECORDS: Final[Mapping[str, Record]] = {
 }
 
 
+VERSION: Final = tuple(map(int, starlette.__version__.split(".")[:2]))
+if VERSION < (0, 39):
+    RECORDS.pop("range of a file")
+if not hasattr(responses, "create_collapsing_task_group"):
+    # They raise the group of their task group.
+    RECORDS["stream that raises"] = replace(RECORDS["stream that raises"], error="ExceptionGroup")
+
+
 class OwnTask(BaseHTTPMiddleware):
     """Starlette's base class runs the rest of the application in a task of its own."""
 
@@ -312,7 +322,7 @@ class StarletteSite:
         self, name: str = "starlette", middleware: tuple[Middleware, ...] = (), **records: Record
     ) -> None:
         self.name = name
-        self.records: Mapping[str, Record] = {**RECORDS, **records}
+        self.records = {**RECORDS, **records}
         self._middleware = middleware
 
     def make_app(self, *, fails_to_start: bool = False) -> Any:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from http.client import IncompleteRead
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -164,10 +165,14 @@ def test_a_view_that_raises_is_named_with_its_exception(reporter: RecordingRepor
 def test_a_stream_that_breaks_off_behind_a_middleware_is_no_success(
     reporter: RecordingReporter,
 ) -> None:
-    with site(reporter, Starlette(routes=ROUTES, middleware=[Middleware(OwnTask)])) as port:
+    app = Starlette(routes=ROUTES, middleware=[Middleware(OwnTask)])
+    # Older versions of the middleware let the connection break, newer ones end the answer.
+    with site(reporter, app) as port, suppress(IncompleteRead):
         assert fetch(port, "/broken-stream")[2] == b"first"
     key = only_row(reporter).key
-    assert (key.status, key.outcome, key.error_type) == (200, "aborted_stream", "OSError")
+    assert (key.status, key.outcome) == (200, "aborted_stream")
+    # Older versions raise the group of their task group.
+    assert key.error_type in ("OSError", "ExceptionGroup")
 
 
 def test_static_files_share_the_route_of_their_mount(
