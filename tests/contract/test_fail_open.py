@@ -93,6 +93,7 @@ BORDER: Final = {
     "_handled",
     "_metered",
     "_metered_request",
+    "_note_answering",
     "_record_of",
     "as_coroutine",
     "charge_so_far",
