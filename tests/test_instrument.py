@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import json
+import threading
 from typing import TYPE_CHECKING, Any
 
 import fastapi
@@ -25,6 +27,7 @@ from wf_instrument.testing import RecordingReporter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(autouse=True)
@@ -119,6 +122,21 @@ def test_an_application_is_recognised(
 def test_what_is_no_application_is_refused_by_name(app: object, named: str) -> None:
     with pytest.raises(ConfigError, match=f"cannot instrument .*{named}; give an application"):
         wf_instrument.instrument(app)
+
+
+def test_applications_with_equal_settings_report_together(folder: Path) -> None:
+    target = folder / "out.jsonl"
+    settings = {"service": "shop", "reporter": f"file://{target}"}
+    for answers in (1, 3):
+        app = our_flask.instrument_app(flask.Flask("shop"), **settings)
+        for _ in range(answers):
+            assert app.test_client().get("/nothing").data
+    assert wf_instrument.flush(5)
+    rows = [json.loads(line) for line in target.read_text().splitlines()]
+    assert len({row["pid"] for row in rows}) == 1
+    assert sum(row["count"] for row in rows if row["kind"] == "request") == 4
+    threads = [one.name for one in threading.enumerate()]
+    assert threads.count("wf-instrument-pipeline") == 1
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,12 @@ class Telemetry:
 
     Raises:
         ConfigError: A reporter URL cannot be used.
+
+    Attributes:
+        shared_as: The settings and tags that further applications share it by; None for none.
     """
+
+    shared_as: tuple[Settings, ApplicationTags | None] | None = None
 
     def __init__(
         self,
@@ -244,7 +249,8 @@ def telemetry_for(
 ) -> Telemetry:
     """Return telemetry with the given settings; the default one when there are none.
 
-    The first telemetry a process makes is its default. The setting `reporter` takes reporters
+    The first telemetry a process makes is its default. Equal settings lead to the same one, unless
+    reporters or functions are among them. The setting `reporter` takes reporters
     as well as URLs; `request_hook`, `start_span_cb` and `response_hook` take functions.
     """
     global _default
@@ -253,16 +259,28 @@ def telemetry_for(
     arguments = dict(settings)
     reporters = _given_reporters(arguments)
     hooks = taken_hooks(arguments)
-    made = Telemetry(
-        load_settings(arguments),
-        reporters=reporters,
-        application_tags=application_tags,
-        hooks=hooks,
-    )
+    resolved = load_settings(arguments)
+    # Two pipelines of one identity would overwrite each other's counters where they report to.
+    is_shared = reporters is None and hooks == NO_HOOKS
     with _lock:
+        made = _made_before(resolved, application_tags) if is_shared else None
+        if made is None:
+            made = Telemetry(
+                resolved, reporters=reporters, application_tags=application_tags, hooks=hooks
+            )
+            if is_shared:
+                made.shared_as = (resolved, application_tags)
         if _default is None:
             _default = made
     return made
+
+
+def _made_before(settings: Settings, tags: ApplicationTags | None) -> Telemetry | None:
+    """Return a telemetry with the same settings that still reports. Caller holds `_lock`."""
+    wanted = (settings, tags)
+    return next(
+        (one for one in list(_all) if one.shared_as == wanted and not one.pipeline.is_closed), None
+    )
 
 
 def _given_reporters(arguments: dict[str, object]) -> list[tuple[str, Reporter]] | None:
