@@ -9,7 +9,9 @@ from wsgiref.util import FileWrapper, setup_testing_defaults
 from wsgiref.validate import validator
 
 import pytest
+from wf_instrument.integrations.wsgi import instrument_app as wsgi_app
 
+import wf_instrument
 from samples import IDENTITY
 from wf_instrument.reporting import Pipeline
 from wf_instrument.reporting.snapshot import SnapshotDraft
@@ -198,3 +200,14 @@ def test_a_drain_may_meet_a_request_in_the_very_moment_it_begins_or_ends() -> No
     assert drains[-1].total_in_flight == {"wsgi": 0}
     stage.recorder.drain_into(drains[-1])
     assert sum(row.count for draft in drains for row in draft.requests) == 1
+
+
+def test_user_info_that_a_client_writes_into_the_host_is_not_kept() -> None:
+    environ: dict[str, Any] = {"HTTP_HOST": "user:s3cret@shop.example"}
+    setup_testing_defaults(environ)
+    reporter = RecordingReporter()
+    app = wsgi_app(answering([b"x"]), reporter=reporter)
+    app(environ, lambda status, headers, exc_info=None: lambda data: None)
+    wf_instrument.shutdown(5)
+    (span,) = reporter.spans
+    assert dict(span.tags)["http.url"] == "http://shop.example/"

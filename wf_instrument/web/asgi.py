@@ -360,7 +360,8 @@ class AsgiRequest(RequestRecord):
             cell = self.cell
             if cell is None:
                 return
-            background_ns = _now_ns() - self.ended_mono_ns
+            # What follows an exception is unwinding, no background task.
+            background_ns = 0 if self.error is not None else _now_ns() - self.ended_mono_ns
             is_blocking = self.longest_step_ns > self.recorder.loop_block_ns
             if is_blocking:
                 cell.blocked_ns.append(self.longest_step_ns)

@@ -235,7 +235,8 @@ class RequestRecord:
         if self.url_parts is None:
             return None
         scheme, host, root, path = self.url_parts
-        return f"{scheme}://{host}{root}{path}"
+        # A client may write user-info into the header.
+        return f"{scheme}://{host.rpartition('@')[2]}{root}{path}"
 
     def has_failed(self) -> bool:
         """Return whether its span is worth keeping for that."""

@@ -415,8 +415,10 @@ class WsgiRequest(RequestRecord):
     def finish(self) -> None:
         """Record the request and let go of the environ, which may not outlive it."""
         environ = self.environ
-        # Only spans and unmatched paths tell the URL.
-        if environ is not None and (self.span is not None or self.status == 404):
+        # Only spans, unmatched paths and log lines tell the URL.
+        if environ is not None and (
+            self.span is not None or self.status == 404 or self.recorder.extras is not None
+        ):
             try:
                 self.url_parts = _URL_PARTS(environ)
             except KeyError:  # HTTP/1.0 without a Host, or an environ made by hand
