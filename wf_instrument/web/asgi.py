@@ -172,7 +172,7 @@ class AsgiRequest(RequestRecord):
         headers: Any = scope["headers"]
         # Kept apart: frameworks change the scope on the way, and it may not outlive the request.
         self._asked: Any = (scope["path"], scope.get("root_path", ""), headers)
-        if recorder.settings.url_query and scope.get("query_string"):
+        if recorder.keeps_query and scope.get("query_string"):
             self._asked = (*self._asked, f"?{scope['query_string'].decode('latin-1')}")
         self._scheme: str = scope.get("scheme", "http")
         self.recorder = recorder

@@ -132,9 +132,9 @@ class Recorder:
         self.overflowed = 0
         self._route_names = route_names
         self._endpoint_of = endpoint_of or _endpoint_attribute
-        # The first by what we keep, the second, which requests look into, by what servers spell.
+        # The first by what we keep, the second also by what servers spell.
         self._made: dict[object, RouteHandle] = {}
-        self.handles: dict[object, RouteHandle] = {}
+        self._handles: dict[object, RouteHandle] = {}
         self._slos = SloCounts()
         self._was_in_flight: set[RouteHandle] = set()
         self._log = RateLimitedLog(log)
@@ -175,7 +175,7 @@ class Recorder:
 
         `method`, `scheme` and `protocol` (`HTTP/1.1`) are as the server gave them.
         """
-        handle = self.handles.get((id(route_object), method, scheme, protocol))
+        handle = self._handles.get((id(route_object), method, scheme, protocol))
         return handle or self._make_handle(route_object, method, scheme, protocol)
 
     def _make_handle(
@@ -200,7 +200,7 @@ class Recorder:
                 self._made[key] = handle
             if protocol in _PROTOCOLS and known[:2] == (method, scheme):
                 # As the server spells it, so that the next look-up hits at once.
-                self.handles[id(route_object), method, scheme, protocol] = handle
+                self._handles[id(route_object), method, scheme, protocol] = handle
             return handle
 
     def _new_handle(

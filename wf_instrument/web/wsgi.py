@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from operator import itemgetter
-from threading import get_ident
 from time import perf_counter_ns as _now_ns
-from time import time_ns as _wall_ns
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from wf_instrument.guard import caught, guard
@@ -107,8 +105,6 @@ class WsgiTelemetry:
             ACTIVE.set(before)
         return request.response(body)
 
-    # One function, and few objects looked at: between two requests the application has filled
-    # the processor's caches with its own, and each thing touched here is fetched anew.
     def _begin(self, environ: Environ, start_response: StartResponse) -> WsgiRequest | None:
         """Return the record of the request, None for one that is not to be recorded."""
         try:
@@ -121,21 +117,11 @@ class WsgiTelemetry:
             if not recorder.pipeline.is_running:
                 recorder.pipeline.start()
             request = WsgiRequest()
-            request.recorder = recorder
             request.driver = self
             request.server_start = start_response
             request.environ = environ
-            request.method = method = environ.get("REQUEST_METHOD", "")
-            request.started_ns = started_ns = _wall_ns()
-            clock = recorder.cpu_clock
-            if clock is not None:
-                request.started_cpu_ns = clock()
-                request.thread_id = get_ident()
-            request.started_mono_ns = _now_ns()
+            request.begin(recorder, environ.get("REQUEST_METHOD", ""))
             environ[REQUEST_KEY] = request
-            if recorder.metrics:
-                # From here on a drain in another thread may look at it.
-                recorder.live[id(request)] = request
         except Exception as error:  # noqa: BLE001 - the border to the application
             caught("wsgi.begin", error)
             return None
@@ -144,7 +130,7 @@ class WsgiTelemetry:
                 request.note_environ(environ)
             tracer = self.tracer
             if tracer is not None and request.span is None:
-                request.span = tracer.start_root(method, started_ns, request)
+                request.span = tracer.start_root(request.method, request.started_ns, request)
                 if recorder.extras is not None:
                     recorder.extras.begun_environ(request, environ)
         except Exception as error:  # noqa: BLE001 - the border to the application
@@ -233,24 +219,12 @@ class WsgiRequest(RequestRecord):
             self.headers = headers
             if not self.first_byte_ns:
                 self.first_byte_ns = _now_ns()
-            recorder = self.recorder
             if self.handle is None:
-                environ = self.environ
-                # While the framework still knows it. Mostly found here: see `Recorder.handle`.
-                self.handle = (
-                    recorder.handles.get(
-                        (
-                            id(self.driver.route_of(environ)),
-                            self.method,
-                            environ["wsgi.url_scheme"],
-                            environ["SERVER_PROTOCOL"],
-                        )
-                    )
-                    if environ is not None and "SERVER_PROTOCOL" in environ
-                    else None
-                ) or self.resolve_handle()
-            if recorder.extras is not None:
-                headers = recorder.extras.answered(self, self.environ, headers)
+                # While the framework still knows it.
+                self.handle = self.resolve_handle()
+            extras = self.recorder.extras
+            if extras is not None:
+                headers = extras.answered(self, self.environ, headers)
         except Exception as error:  # noqa: BLE001 - the border to the application
             caught("wsgi.start_response", error)
         self._server_write = self.server_start(status, headers, *exc_info)
