@@ -374,13 +374,15 @@ def telemetry_with(
 def _route_of(environ: dict[str, Any]) -> object | None:
     request = environ.get("werkzeug.request")
     # Until Flask makes its own, a test client's plain werkzeug request may stand here.
-    rule = _rule_here(environ) if request is None else getattr(request, "url_rule", None)
+    rule: object | None = (
+        _rule_here(environ) if request is None else getattr(request, "url_rule", None)
+    )
     if asgi_drivers and rule is not None:
         record = environ.get(REQUEST_KEY)
         # Below the mounts of an ASGI application.
         if isinstance(record, AsgiRequest) and record.mounts:
             return _MOUNTED.below(record.mounts, rule)
-    return cast("object | None", rule)
+    return rule
 
 
 def _rule_here(environ: dict[str, Any]) -> object | None:

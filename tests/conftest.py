@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wf_instrument.guard import errors_caught
+from wf_instrument.speed import use_short_cuts, use_twins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +21,8 @@ def _own_settings(
 ) -> None:
     """Keep the developer's variables, settings file and local stores out of the tests."""
     for name in list(os.environ):
-        if name.startswith("WF_"):
+        # Which twin is tested is said by who runs the tests.
+        if name.startswith("WF_") and name != "WF_PURE_PYTHON":
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
 
@@ -33,6 +35,14 @@ def _nothing_caught(request: pytest.FixtureRequest) -> Iterator[None]:
     new = {where: n for where, n in errors_caught.items() if n != before.get(where, 0)}
     if request.node.get_closest_marker("expects_caught") is None:
         assert not new, f"kept from the application, but not expected: {new}"
+
+
+@pytest.fixture
+def in_python() -> Iterator[None]:
+    """Have the twins in Python run, for tests that put something in the place of their parts."""
+    use_twins()
+    yield
+    use_short_cuts()
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ INTEGRATIONS = Path(__import__("wf_instrument.integrations", fromlist=["x"]).__f
 
 #: A part may import parts of a lower rank, and itself.
 RANKS = {
-    "guard": -1, "errors": 0, "_version": 0, "forking": 0, "process_exit": 0, "value_text": 0,
+    "guard": -1, "speed": -1, "errors": 0, "_version": 0, "forking": 0, "process_exit": 0,
+    "value_text": 0,
     "identity": 1, "policies": 1, "settings_file": 1, "ticker": 1,
     "settings": 2, "trust": 1,
     "metrics": 3, "sender": 3,

@@ -79,7 +79,7 @@ def _charged(call: Callable[..., Any], *args: Any) -> Any:
     finally:
         _metering.request = None
         # Of two threads that make the list, both get the one that was first.
-        vars(request).setdefault("thread_cpu_ns", []).append(thread_time_ns() - begun_ns)
+        request.settle("thread_cpu_ns", []).append(thread_time_ns() - begun_ns)
 
 
 def _metering_task(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -73,8 +73,7 @@ def note_target(request: Any, record: Any) -> None:
         return
     query = request.META.get("QUERY_STRING") if record.recorder.settings.url_query else ""
     target = f"{root}{path}?{query}" if query else f"{root}{path}"
-    # On this request alone; holding neither request, so that both end as ever.
-    vars(record)["target"] = functools.partial(str, target)
+    record.known_target = target
 
 
 def route_of(scope: Any) -> object | None:

@@ -167,27 +167,22 @@ def test_the_driver_keeps_to_the_wsgi_standard() -> None:
     assert (row.key.method, row.request_bytes.sum) == ("POST", 5)
 
 
+@pytest.mark.usefixtures("in_python")
 def test_a_drain_may_meet_a_request_in_the_very_moment_it_begins_or_ends() -> None:
     stage = Stage(answering([b"abc"]))
     drains: list[SnapshotDraft] = []
 
-    class Watched(dict[int, LiveRequest]):
+    class Watched(set[LiveRequest]):
         """Drains whenever a request comes or goes, as another thread could."""
 
-        def __setitem__(self, key: int, value: LiveRequest) -> None:
-            super().__setitem__(key, value)
+        def add(self, request: LiveRequest) -> None:
+            super().add(request)
             self.drain()
 
-        def __delitem__(self, key: int) -> None:
+        def discard(self, request: LiveRequest) -> None:
             self.drain()
-            super().__delitem__(key)
+            super().discard(request)
             self.drain()
-
-        def pop(self, key: int, *default: Any) -> Any:
-            self.drain()
-            found = super().pop(key, *default)
-            self.drain()
-            return found
 
         def drain(self) -> None:
             drains.append(SnapshotDraft())

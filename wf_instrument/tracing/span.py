@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 import opentracing
 
 from wf_instrument.guard import caught
+from wf_instrument.speed import SpanState, shorten
 from wf_instrument.tracing.span_context import WavefrontSpanContext
-from wf_instrument.tracing.span_data import SpanData, SpanLog, SpanReference
+from wf_instrument.tracing.span_data import SpanData, SpanLog
 from wf_instrument.tracing.tag_values import (
     is_blank,
     is_positive,
@@ -62,26 +63,12 @@ class TagSource(Protocol):
         """Return the tags."""
 
 
-class WavefrontSpan(opentracing.Span):  # type: ignore[misc]  # opentracing ships no types
+class WavefrontSpan(SpanState, opentracing.Span):  # type: ignore[misc]  # opentracing ships no types
     """A span of `WavefrontTracer`; made by its `start_span`.
 
-    Not slotted, since `opentracing.Span` is not: what a span rarely has is an attribute of the
-    class until it has it.
+    Attributes:
+        is_forced: Whether the application itself said if it is to be kept.
     """
-
-    parents: tuple[SpanReference, ...] = ()
-    follows: tuple[SpanReference, ...] = ()
-    tag_source: TagSource | None = None
-    request: TagSource | None = None
-    is_finished: bool = False
-    #: Whether the application itself said if it is to be kept.
-    is_forced: bool = False
-    duration_ns: int = 0
-    _tags: list[tuple[str, object]] | None = None
-    _logs: list[SpanLog] | None = None
-    _baggage: Mapping[str, str] | None = None
-    _tracestate: str = ""
-    _started_mono_ns: int = 0
 
     def __init__(
         self,
@@ -339,6 +326,9 @@ class WavefrontSpan(opentracing.Span):  # type: ignore[misc]  # opentracing ship
                 "stack": stack[-_MAX_STACK:],
             }
         )
+
+
+shorten(WavefrontSpan, finish_after="span_finish_after")
 
 
 def to_ns(timestamp_s: float | None) -> int:

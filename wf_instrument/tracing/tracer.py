@@ -11,6 +11,7 @@ import opentracing
 
 from wf_instrument.forking import reset_after_fork
 from wf_instrument.guard import caught
+from wf_instrument.speed import SpanState, link
 from wf_instrument.tracing import ids
 from wf_instrument.tracing.active import ACTIVE
 from wf_instrument.tracing.ids import new_span_id, new_trace_id
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["SpanReporter", "WavefrontTracer"]
 
 
-_new_span = object.__new__
+_new_span = SpanState.__new__
 
 
 class SpanReporter(Protocol):
@@ -97,6 +98,8 @@ class WavefrontTracer(opentracing.Tracer):  # type: ignore[misc]  # opentracing 
         kept = list(samplers or ())
         self._early = [sampler for sampler in kept if sampler.is_early()]
         self._late = [sampler for sampler in kept if not sampler.is_early()]
+        #: Whether no sampler has to be asked.
+        self.keeps_all = not kept
         self.report_frequency_millis = report_frequency_millis
         self.red_metrics_custom_tag_keys = frozenset(red_metrics_custom_tag_keys or ())
         # Nothing to ask on the way into a buffer of our own, which every request's span goes.
@@ -160,9 +163,7 @@ class WavefrontTracer(opentracing.Tracer):  # type: ignore[misc]  # opentracing 
         span.span_id_int = ids.bits(64) or 1
         span.start_ns = start_ns
         span.tag_source = tag_source
-        span.decision = (
-            self._early_decision(operation_name, trace_id) if self._early or self._late else True
-        )
+        span.decision = True if self.keeps_all else self._early_decision(operation_name, trace_id)
         return span
 
     def start_request_span(
@@ -381,6 +382,15 @@ class WavefrontTracer(opentracing.Tracer):  # type: ignore[misc]  # opentracing 
         except Exception as error:  # noqa: BLE001 - samplers may be the user's
             caught("tracing.sampler", error)
             return True
+
+
+link(
+    active=ACTIVE,
+    caught=caught,
+    ids=vars(ids),
+    span_class=WavefrontSpan,
+    tracer_class=WavefrontTracer,
+)
 
 
 def _references(

@@ -16,6 +16,7 @@ from time import time_ns as _wall_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from wf_instrument.guard import caught, guard
+from wf_instrument.speed import DriverState, link, replace, shorten
 from wf_instrument.tracing.active import ACTIVE
 from wf_instrument.web.current import SPANLESS, asgi_drivers
 from wf_instrument.web.request import RequestRecord, parse_request_start
@@ -49,7 +50,7 @@ _NAME: Final = itemgetter(0)
 _MIN_BACKGROUND_NS: Final = 1_000_000
 
 
-class AsgiTelemetry:
+class AsgiTelemetry(DriverState):
     """An ASGI application that records the requests of another one.
 
     Args:
@@ -64,7 +65,7 @@ class AsgiTelemetry:
         is_on: Whether requests are recorded.
     """
 
-    is_on: bool = True
+    app: AsgiApplication
 
     def __init__(
         self,
@@ -149,32 +150,27 @@ class AsgiRequest(RequestRecord):
         is_websocket: Whether it is a WebSocket connection.
     """
 
-    mounts: tuple[object, ...] = ()
-    served: Any = None
     is_websocket: bool = False
-    is_stepping: bool = False
-    longest_step_ns: int = 0
-    cpu_ns: int = 0
-    step_cpu_ns: int = 0
-    thread_marks: dict[int, int] | None = None
-    _has_left: bool = False
-    _response_headers: Any = ()
+    driver: AsgiTelemetry
+    scope: Scope | None
+    _receive: Receive
+    _send: Send
 
     # Past thirty attributes a Python object loses its compact form: few are set a request.
     def __init__(self, driver: AsgiTelemetry, scope: Scope, receive: Receive, send: Send) -> None:
         recorder = driver.recorder
         if not recorder.pipeline.is_running:
             recorder.pipeline.start()
-        self._driver = driver
+        self.driver = driver
         self._receive = receive
         self._send = send
-        self.scope: Scope | None = scope
+        self.scope = scope
         headers: Any = scope["headers"]
         # Kept apart: frameworks change the scope on the way, and it may not outlive the request.
-        self._asked: Any = (scope["path"], scope.get("root_path", ""), headers)
+        self._asked = (scope["path"], scope.get("root_path", ""), headers)
         if recorder.keeps_query and scope.get("query_string"):
             self._asked = (*self._asked, f"?{scope['query_string'].decode('latin-1')}")
-        self._scheme: str = scope.get("scheme", "http")
+        self._scheme = scope.get("scheme", "http")
         self.recorder = recorder
         # A handshake has no method of its own; it is a GET.
         self.method = method = scope.get("method", "GET")
@@ -184,8 +180,8 @@ class AsgiRequest(RequestRecord):
         self.started_mono_ns = self.step_ns = _now_ns()
         if recorder.metrics:
             # From here on a drain in another thread may look at it.
-            live: dict[int, Any] = recorder.websockets.live if self.is_websocket else recorder.live
-            live[id(self)] = self
+            live: set[Any] = recorder.websockets.live if self.is_websocket else recorder.live
+            live.add(self)
         try:
             scope[REQUEST_KEY] = self
             if not recorder.noted_headers.isdisjoint(map(_NAME, headers)):
@@ -294,12 +290,12 @@ class AsgiRequest(RequestRecord):
     def name_by(self, driver: AsgiTelemetry, scope: Scope) -> None:
         """Take the route's name from a layer further in, which knows it better."""
         self.note_mount(scope)
-        self._driver = driver
+        self.driver = driver
         self.scope = scope
 
     def note_mount(self, scope: Scope | None) -> None:
         """Note the mount that led to a layer further in, where mounts do not by themselves."""
-        mount_of = self._driver.mount_of
+        mount_of = self.driver.mount_of
         mount = None if mount_of is None or scope is None else mount_of(scope)
         if mount is not None:
             self.mounts = (*self.mounts, mount)
@@ -312,7 +308,7 @@ class AsgiRequest(RequestRecord):
 
     def resolve_handle(self) -> RouteHandle:
         """Ask the framework for the route."""
-        driver, scope = self._driver, self.scope
+        driver, scope = self.driver, self.scope
         if scope is None:
             return driver.recorder.handle(None, self.method, self._scheme, "1.1")
         protocol = scope.get("http_version", "1.1")
@@ -323,7 +319,7 @@ class AsgiRequest(RequestRecord):
         if self.handle is not None:
             return self.handle
         scope = self.scope
-        if scope is None or self._driver.route_of(scope) is None:
+        if scope is None or self.driver.route_of(scope) is None:
             return None
         return self.resolve_handle()
 
@@ -408,6 +404,8 @@ class AsgiRequest(RequestRecord):
 
     def target(self) -> str:
         """Return root and path, with the query if settings allow."""
+        if self.known_target is not None:
+            return self.known_target
         path, root, _ = self._asked[:3]
         # Older servers leave the root path out of the path.
         root = "" if path.startswith(root) else root
@@ -423,3 +421,18 @@ def _content_length(headers: Any) -> int:
         if name.lower() == b"content-length":
             return int(value) if value.isdigit() else 0
     return 0
+
+
+async def _serve_shortly(driver: AsgiTelemetry, scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve as `AsgiTelemetry.__call__`, an ordinary request by short cuts."""
+    serving = driver.asgi_serve(scope, receive, send)
+    if serving is None:
+        await _serve(driver, scope, receive, send)
+    else:
+        await serving
+
+
+_serve: Final = AsgiTelemetry.__call__
+link(as_coroutine=as_coroutine, asgi_request=AsgiRequest, stepped=stepped)
+shorten(AsgiRequest, send="asgi_send", finish="asgi_finish")
+replace(AsgiTelemetry, "__call__", _serve_shortly)

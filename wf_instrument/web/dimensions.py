@@ -62,7 +62,7 @@ def set_dimension(name: str, value: object) -> None:
             _ignored.add("blank")
             return
         # By one atomic operation: threads of the same request may both be first.
-        dimensions: dict[str, str] = vars(request).setdefault("dimensions", {})
+        dimensions: dict[str, str] = request.settle("dimensions", {})
         if key not in dimensions and len(dimensions) >= MAX_DIMENSIONS:
             _ignored.add("too_many")
             return

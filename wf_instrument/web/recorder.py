@@ -27,6 +27,7 @@ from wf_instrument.reporting.snapshot import (
     SnapshotDraft,
     UnmatchedPath,
 )
+from wf_instrument.speed import RecorderState
 from wf_instrument.web.dimensions import DimensionBudget
 from wf_instrument.web.incoming import IncomingTrust
 from wf_instrument.web.late_decision import RecentLatency
@@ -87,7 +88,7 @@ class LiveRequest(Protocol):
         """Return the id of the request's trace, None without a span."""
 
 
-class Recorder:
+class Recorder(RecorderState):
     """Records the requests of one application and fills snapshots with them.
 
     Args:
@@ -125,7 +126,7 @@ class Recorder:
         )
         self.policies = settings.policy_table()
         self.loop_block_ns = round(settings.loop_block_threshold_ms * 1e6)
-        self.live: dict[int, LiveRequest] = {}
+        self.live: set[LiveRequest] = set()
         self.websockets = WebSocketLedger()
         self.touched: list[Cell] = []
         self.unmatched_paths: list[str] = []
@@ -145,9 +146,11 @@ class Recorder:
         self.cpu_clock: Callable[[], int] | None = _thread_clock()
         self.keeps_query = settings.url_query
         #: One of these is in the environ of a request that has more than most.
-        self.noted_keys = frozenset(
-            {"CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_X_REQUEST_START"}
-        ).union(() if tracer is None else tracer.registry.environ_keys)
+        self.noted_keys = tuple(
+            {"CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_X_REQUEST_START"}.union(
+                () if tracer is None else tracer.registry.environ_keys
+            )
+        )
         #: The same for ASGI.
         self.noted_headers = frozenset({b"x-request-start"}).union(
             () if tracer is None else tracer.registry.header_names
@@ -292,7 +295,7 @@ class Recorder:
 
     def _drain_live(self, draft: SnapshotDraft, seen: set[RouteHandle]) -> None:
         now_ns = time.perf_counter_ns()
-        live = list(self.live.values())
+        live = list(self.live)
         counts: Counter[RouteHandle] = Counter()
         for request in live:
             handle = None

@@ -9,6 +9,7 @@ from time import time_ns as _wall_ns
 from typing import TYPE_CHECKING, Final
 
 from wf_instrument.guard import caught
+from wf_instrument.speed import RecordState
 from wf_instrument.web.failed_in import mark_error
 from wf_instrument.web.late_decision import decide_late
 from wf_instrument.web.series import ABSENT
@@ -28,46 +29,17 @@ _MAX_STACK_CHARACTERS: Final = 8000
 _MAX_QUEUED_NS: Final = 3600 * 1_000_000_000
 
 
-class RequestRecord:
+class RequestRecord(RecordState):
     """What is known of one request; recorded exactly once, by `finish`.
-
-    Not slotted: the class's own attributes are the defaults, so that a request pays only for
-    what it sets.
 
     Attributes:
         thread_cpu_ns: CPU time of its work in other threads; None before there is some.
+        dimensions: What the application tagged it with; see `wf_instrument.set_dimension`.
+        known_target: What an integration says was asked for, in place of what the server says.
         is_bridged: Whether what asgiref runs elsewhere for it is to be metered.
+        is_left_out: Whether its span was dropped at the end, so that spans made within it go the
+            same way.
     """
-
-    handle: RouteHandle | None = None
-    span: WavefrontSpan | None = None
-    status: int = 0
-    first_byte_ns: int = 0
-    response_bytes: int = 0
-    request_bytes: int = 0
-    outcome: Outcome | None = None
-    error: BaseException | None = None
-    extra_cpu_ns: int = 0
-    thread_cpu_ns: list[int] | None = None
-    is_bridged: bool = False
-    queued_ns: int = ABSENT
-    is_finished: bool = False
-    url_parts: tuple[str, str, str, str] | None = None
-    cell: Cell | None = None
-    request_header_tags: tuple[tuple[str, str], ...] = ()
-    response_header_tags: tuple[tuple[str, str], ...] = ()
-    #: What the application tagged the request with; see `wf_instrument.set_dimension`.
-    dimensions: dict[str, str] | None = None
-    #: Whether its span was dropped at the end, so that spans made within it go the same way.
-    is_left_out: bool = False
-
-    recorder: Recorder
-    method: str
-    started_ns: int
-    started_mono_ns: int
-    started_cpu_ns: int
-    thread_id: int
-    ended_mono_ns: int
 
     def begin(self, recorder: Recorder, method: str) -> None:
         """Start the clocks."""
@@ -81,7 +53,7 @@ class RequestRecord:
         self.started_mono_ns = _now_ns()
         if recorder.metrics:
             # Last: from here on a drain in another thread may look at it.
-            recorder.live[id(self)] = self
+            recorder.live.add(self)
 
     def begin_span(self) -> None:
         """Make the server span of a request that has none yet, where that can be."""
@@ -154,7 +126,7 @@ class RequestRecord:
         except Exception as error:  # noqa: BLE001 - the border to the application
             caught("request.finish", error)
         finally:
-            recorder.live.pop(id(self), None)
+            recorder.live.discard(self)
 
     def _rare_cell(self, handle: RouteHandle, status: int) -> Cell:
         """Return the cell of a request that ended abnormally or has dimensions of its own."""
@@ -225,6 +197,8 @@ class RequestRecord:
 
         Unlike in the environ, what was UTF-8 is read as such.
         """
+        if self.known_target is not None:
+            return self.known_target
         if self.url_parts is None:
             return ""
         text = self.url_parts[2] + self.url_parts[3]

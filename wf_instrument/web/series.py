@@ -21,11 +21,12 @@ from wf_instrument.reporting.snapshot import (
     RequestKey,
     Tags,
 )
+from wf_instrument.speed import CellState, HandleState, Samples
 from wf_instrument.tracing.samplers import RateSampler
 from wf_instrument.web.late_decision import NEVER_SLOW_NS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from wf_instrument.tracing.span import WavefrontSpan
     from wf_instrument.web.late_decision import RecentLatency
@@ -43,7 +44,7 @@ _NS = 1e-9
 _NO_POLICY: Final = Policy()
 
 
-class Cell:
+class Cell(CellState):
     """The requests of one route and method that ended in one way.
 
     Attributes:
@@ -56,21 +57,12 @@ class Cell:
         is_listed: Whether the recorder's list of cells to drain holds this one.
     """
 
-    __slots__ = (
-        "background_ns",
-        "blocked_ns",
-        "exemplars",
-        "handle",
-        "is_listed",
-        "key",
-        "queued_ns",
-        "samples",
-    )
+    __slots__ = ("background_ns", "blocked_ns", "key")
 
     def __init__(self, handle: RouteHandle, key: RequestKey) -> None:
         self.handle = handle
         self.key = key
-        self.samples: list[Sample] = []
+        self.samples = Samples()
         self.queued_ns: list[int] = []
         self.background_ns: list[int] = []
         self.blocked_ns: list[int] = []
@@ -81,18 +73,16 @@ class Cell:
         """Take all samples, folded into histograms; None when there are none."""
         # First, so that a request appending from here on lists the cell anew.
         self.is_listed = False
-        samples = _take(self.samples)
+        latency, cpu, ttfb, request_bytes, response_bytes = self.samples.take()
         if self.handle.slo is not None:
-            self.handle.slo.add(self.key, samples)
+            self.handle.slo.add(self.key, latency)
         background, blocked = _take(self.background_ns), _take(self.blocked_ns)
-        if not samples and not background and not blocked:
-            return None
         # Work that outlasts the interval of its request stands alone, with a count of 0.
-        columns = zip(*samples, strict=True) if samples else ((),) * 5
-        latency, cpu, ttfb, request_bytes, response_bytes = columns
+        if not latency and not background and not blocked:
+            return None
         return RequestInterval(
             key=self.key,
-            count=len(samples),
+            count=len(latency),
             latency=_fold([ns * _NS for ns in latency]),
             ttfb=_fold_known(ttfb, _NS),
             cpu=_fold_known(cpu, _NS),
@@ -119,7 +109,7 @@ class Cell:
         )
 
 
-class RouteHandle:
+class RouteHandle(HandleState):
     """One route and method: found by the request path with one dictionary look-up.
 
     Attributes:
@@ -138,18 +128,13 @@ class RouteHandle:
     """
 
     __slots__ = (
-        "cells",
-        "counts",
-        "decides_late",
         "framework",
-        "func",
         "is_new",
         "method",
         "module",
         "policy",
         "protocol",
         "recent",
-        "route",
         "route_object",
         "scheme",
         "share",
@@ -235,7 +220,7 @@ def _outcome_of(status: int) -> Outcome:
     return "client_error" if status >= 400 else "ok"
 
 
-def _take(samples: list[Sample] | list[int]) -> list:  # type: ignore[type-arg]  # same as given
+def _take(samples: list[int]) -> list[int]:
     # Never swap the list: a thread that fetched it before would append to the old one.
     n = len(samples)
     part = samples[:n]
@@ -249,7 +234,7 @@ def _fold(values: list[float]) -> ExponentialHistogram:
     return histogram
 
 
-def _fold_sizes(values: tuple[int, ...]) -> ExponentialHistogram | None:
+def _fold_sizes(values: Sequence[int]) -> ExponentialHistogram | None:
     if not values:
         return None
     histogram = ExponentialHistogram()

@@ -12,10 +12,10 @@ from wf_instrument.metrics.conventions.hierarchical import entity_name, route_ta
 from wf_instrument.reporting.snapshot import Point
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from wf_instrument.reporting.snapshot import RequestKey, Tags
-    from wf_instrument.web.series import RouteHandle, Sample
+    from wf_instrument.web.series import RouteHandle
 
 __all__ = ["SloCount", "SloCounts"]
 
@@ -39,15 +39,14 @@ class SloCount:
         self._tags = tags
         self._slo_ns = slo_ns
 
-    def add(self, key: RequestKey, samples: Iterable[Sample]) -> None:
+    def add(self, key: RequestKey, latencies_ns: Sequence[int]) -> None:
         """Count requests that ended in one way."""
         if key.outcome in _UNCOUNTED:
             return
-        latencies = [sample[0] for sample in samples]
-        self.total += len(latencies)
+        self.total += len(latencies_ns)
         if key.outcome not in _BAD:
             # Of the very figures: a histogram would round them.
-            self.good += sum(latency_ns <= self._slo_ns for latency_ns in latencies)
+            self.good += sum(latency_ns <= self._slo_ns for latency_ns in latencies_ns)
 
     def points(self) -> list[Point]:
         """Return both counters."""

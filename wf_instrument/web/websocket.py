@@ -212,7 +212,9 @@ class WebSocketRecord(AsgiRequest):
             self.is_closed = True
             # Neither may outlive the connection; the error would keep the frames it passed.
             self.scope = self._refused_send = None
-            if recorder.websockets.live.pop(id(self), None) is not None:
+            live = recorder.websockets.live
+            if self in live:
+                live.discard(self)
                 recorder.websockets.ended.append(self)
                 if len(recorder.websockets.ended) >= recorder.fold_after:
                     recorder.pipeline.wake()

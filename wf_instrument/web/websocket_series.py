@@ -63,7 +63,7 @@ class WebSocketLedger:
     """
 
     def __init__(self) -> None:
-        self.live: dict[int, LiveWebSocket] = {}
+        self.live: set[LiveWebSocket] = set()
         self.ended: list[LiveWebSocket] = []
         self._was_open: set[RouteHandle] = set()
 
@@ -75,7 +75,7 @@ class WebSocketLedger:
 
     def drain(self) -> list[WebSocketInterval]:
         """Return a row a route that has connections, or had some at the last drain."""
-        live = list(self.live.values())
+        live = list(self.live)
         # After the look at the live ones: who leaves them meanwhile is read once more, next time.
         n = len(self.ended)
         ended = self.ended[:n]

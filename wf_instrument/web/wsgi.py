@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from operator import itemgetter
 from time import perf_counter_ns as _now_ns
+from time import thread_time_ns
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from wf_instrument.guard import caught, guard
+from wf_instrument.speed import DriverState, link, shorten
 from wf_instrument.tracing.active import ACTIVE
 from wf_instrument.tracing.propagation.environ import context_from_environ
 from wf_instrument.web.current import SPANLESS, asgi_drivers
@@ -41,7 +43,7 @@ WsgiApplication = Callable[[Environ, StartResponse], Iterable[bytes]]
 RouteOf = Callable[[Environ], "object | None"]
 
 
-class WsgiTelemetry:
+class WsgiTelemetry(DriverState):
     """A WSGI application that records the requests of another one.
 
     Args:
@@ -54,7 +56,7 @@ class WsgiTelemetry:
         is_on: Whether requests are recorded.
     """
 
-    is_on: bool = True
+    app: WsgiApplication
 
     def __init__(
         self,
@@ -169,12 +171,7 @@ class WsgiTelemetry:
 class WsgiRequest(RequestRecord):
     """One request; also the `start_response` the application calls, and the body it returns."""
 
-    environ: Environ | None
-    headers: Headers | None = None
     driver: WsgiTelemetry
-    server_start: StartResponse
-    _server_write: Callable[[bytes], object]
-    _body: Iterable[bytes]
 
     # Made without arguments, and set up by the driver: see `WsgiTelemetry._begin`.
 
@@ -436,3 +433,21 @@ class _SizedBody:
 
     def close(self) -> None:
         self._request.close()
+
+
+link(
+    asgi_drivers=asgi_drivers,
+    gone=_gone,
+    sized_body=_SizedBody,
+    spanless=SPANLESS,
+    thread_time_ns=thread_time_ns,
+    wsgi_request=WsgiRequest,
+)
+shorten(WsgiTelemetry, __call__="wsgi_serve")
+shorten(
+    WsgiRequest,
+    __iter__="wsgi_iter",
+    close="wsgi_close",
+    finish="wsgi_finish",
+    start_response="wsgi_start_response",
+)

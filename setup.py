@@ -1,0 +1,24 @@
+"""What setup.cfg cannot say: the optional accelerator of the request path.
+
+Where it cannot be built (no compiler, no headers, another system than Linux, a Python without a
+GIL), the package is installed without it, and its twin in Python runs.
+"""
+
+import sys
+
+from setuptools import Extension, setup
+
+FILES = ("states", "samples", "ended", "record", "wsgi", "asgi", "steps", "module")
+
+setup(
+    ext_modules=[
+        Extension(
+            "wf_instrument.speed._compiled",
+            sources=[f"wf_instrument/speed/{name}.c" for name in FILES],
+            depends=["wf_instrument/speed/speed.h"],
+            optional=True,
+        )
+    ]
+    if sys.implementation.name == "cpython"
+    else [],
+)

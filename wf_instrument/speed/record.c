@@ -1,0 +1,271 @@
+/* Begin and end of a request, whatever its server speaks; short cuts of
+ * wf_instrument.web.request and of the span's own `finish_after`.
+ */
+#include "speed.h"
+
+int swallow(const char *where)
+{
+    PyObject *kind, *error, *traceback;
+    if (!PyErr_ExceptionMatches(PyExc_Exception))
+        return -1;
+    PyErr_Fetch(&kind, &error, &traceback);
+    PyErr_NormalizeException(&kind, &error, &traceback);
+    if (traceback != NULL)
+        PyException_SetTraceback(error, traceback);
+    PyObject *done = PyObject_CallFunction(py_caught, "sO", where, error);
+    if (done == NULL)
+        PyErr_Clear(); /* `caught` never raises but for want of memory or stack */
+    Py_XDECREF(done);
+    Py_XDECREF(kind);
+    Py_XDECREF(error);
+    Py_XDECREF(traceback);
+    return 0;
+}
+
+int set_variable(PyObject *variable, PyObject *value)
+{
+    PyObject *token = PyContextVar_Set(variable, value);
+    if (token == NULL)
+        return -1;
+    Py_DECREF(token);
+    return 0;
+}
+
+/* Start the server span of a request that nobody traces yet; as `tracer.start_root`. */
+int begin_span(Record *record, Recorder *recorder)
+{
+    PyObject *tracer = recorder->tracer;
+    PyObject *keeps_all = PyObject_GetAttr(tracer, s_keeps_all);
+    if (keeps_all == NULL)
+        return -1;
+    Py_DECREF(keeps_all);
+    if (keeps_all != Py_True || Py_TYPE(tracer) != (PyTypeObject *)py_tracer_class) {
+        PyObject *span = PyObject_CallMethod(tracer, "start_root", "OLO", record->method,
+                                             record->started_ns, record);
+        put(&record->span, span);
+        Py_XDECREF(span);
+        return span == NULL ? -1 : 0;
+    }
+    /* Looked up at each call, as the twin does: tests seed the ids. */
+    PyObject *bits = PyDict_GetItemWithError(py_ids, s_bits);
+    if (bits == NULL)
+        return -1;
+    Py_INCREF(bits);
+    unsigned long long ids[3];
+    int failed = 0;
+    for (int i = 0; i < 3 && !failed; i++) {
+        PyObject *drawn = PyObject_CallOneArg(bits, n_64);
+        ids[i] = drawn == NULL ? 0 : PyLong_AsUnsignedLongLong(drawn);
+        Py_XDECREF(drawn);
+        failed = PyErr_Occurred() != NULL;
+    }
+    Py_DECREF(bits);
+    PyTypeObject *type = (PyTypeObject *)py_span_class;
+    Span *span = failed ? NULL : (Span *)type->tp_new(type, NULL, NULL);
+    if (span == NULL)
+        return -1;
+    span->trace_high = ids[0];
+    span->trace_low = ids[1] ? ids[1] : 1; /* never all zero */
+    span->span_id = ids[2] ? ids[2] : 1;
+    put(&span->tracer, tracer);
+    put(&span->operation_name, record->method);
+    put(&span->tag_source, (PyObject *)record);
+    put(&span->decision, Py_True);
+    span->start_ns = record->started_ns;
+    put(&record->span, (PyObject *)span);
+    Py_DECREF(span);
+    return 0;
+}
+
+/* End a span; as `WavefrontSpan.finish_after`. */
+static int end_span(Span *span, long long duration_ns)
+{
+    if (span->is_finished)
+        return 0;
+    span->is_finished = 1;
+    span->duration_ns = duration_ns;
+    PyObject *red_metrics = PyObject_GetAttr(span->tracer, s_red_metrics);
+    if (red_metrics == NULL)
+        return -1;
+    if (red_metrics != Py_None) {
+        PyObject *done = PyObject_CallMethod(red_metrics, "record", "O", span);
+        Py_DECREF(red_metrics);
+        if (done == NULL)
+            return -1;
+        Py_DECREF(done);
+    } else {
+        Py_DECREF(red_metrics);
+    }
+    PyObject *take = PyObject_GetAttr(span->tracer, s_take);
+    if (take == NULL)
+        return -1;
+    PyObject *done = PyObject_CallOneArg(take, (PyObject *)span);
+    Py_DECREF(take);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
+PyObject *span_finish_after(PyObject *self, PyObject *duration)
+{
+    Span *span = (Span *)self;
+    if (span->decision == Py_False || absent(span->tracer) || !PyLong_CheckExact(duration))
+        return PyObject_CallFunctionObjArgs(py_span_finish_after, self, duration, NULL);
+    long long duration_ns = PyLong_AsLongLong(duration);
+    if ((duration_ns == -1 && PyErr_Occurred()) || end_span(span, duration_ns) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+/* End the request's span; as `RequestRecord._finish_span` where nobody decides late. */
+static int finish_span(Record *record, Handle *handle, long long latency_ns,
+                       PyObject *const url[4])
+{
+    Span *span = (Span *)record->span;
+    if (span->operation_name == record->method && !absent(handle->func))
+        put(&span->operation_name, handle->func);
+    else if (span->operation_name == record->method) {
+        PyObject *unknown = PyUnicode_InternFromString("UNKNOWN");
+        put(&span->operation_name, unknown);
+        Py_XDECREF(unknown);
+    }
+    if (url[0] != NULL && absent(record->known_target))
+        keep_facts(span, record, url);
+    if (end_span(span, latency_ns) < 0)
+        return -1;
+    if (absent(record->cell) || span->decision != Py_True)
+        return 0;
+    int bits = 0;
+    for (unsigned long long rest = latency_ns < 0 ? 0 : latency_ns; rest; rest >>= 1)
+        bits++;
+    PyObject *bucket = PyLong_FromLong(bits);
+    if (bucket == NULL)
+        return -1;
+    int failed = PyObject_SetItem(((Cell *)record->cell)->exemplars, bucket, (PyObject *)span);
+    Py_DECREF(bucket);
+    return failed;
+}
+
+/* Find the handle of a route; as `Recorder.handle`. */
+Handle *look_up(Recorder *recorder, PyObject *route, PyObject *method, PyObject *scheme,
+                PyObject *protocol)
+{
+    PyObject *id = PyLong_FromVoidPtr(route);
+    if (id == NULL)
+        return NULL;
+    PyObject *key = PyTuple_Pack(4, id, method, scheme, protocol);
+    Py_DECREF(id);
+    if (key == NULL)
+        return NULL;
+    PyObject *handle = PyDict_GetItemWithError(recorder->handles, key);
+    Py_XINCREF(handle);
+    Py_DECREF(key);
+    if (handle == NULL && !PyErr_Occurred())
+        handle = PyObject_CallMethodObjArgs((PyObject *)recorder, s_handle, route, method, scheme,
+                                            protocol, NULL);
+    if (handle != NULL && !PyObject_TypeCheck(handle, &HandleType)) {
+        Py_DECREF(handle);
+        PyErr_SetString(PyExc_TypeError, "a recorder's handle should be a RouteHandle");
+        return NULL;
+    }
+    return (Handle *)handle;
+}
+
+/* Whether requests of this path are not to be recorded; -1 on error. */
+int is_excluded(Recorder *recorder, PyObject *path)
+{
+    if (absent(recorder->excluded))
+        return 0;
+    PyObject *match =
+        path == NULL ? NULL : PyObject_CallMethodOneArg(recorder->excluded, s_search, path);
+    Py_XDECREF(match);
+    return match == NULL ? -1 : match != Py_None;
+}
+
+/* Whether the twin has nothing to do for the end of a request but what is done here. */
+int is_ordinary_end(Record *record, Recorder *recorder)
+{
+    if (!absent(recorder->extras) || !absent(record->outcome) || !absent(record->error) ||
+        !absent(record->dimensions) || !absent(record->thread_cpu_ns) || recorder->keeps_query ||
+        record->status == 0 || record->status == 404 || record->handle == NULL ||
+        !PyObject_TypeCheck(record->handle, &HandleType))
+        return 0;
+    if (!absent(recorder->cpu_clock) && recorder->cpu_clock != py_thread_time_ns)
+        return 0;
+    if (absent(record->span))
+        return 1;
+    Span *span = (Span *)record->span;
+    return Py_TYPE(span) == (PyTypeObject *)py_span_class && span->decision == Py_True &&
+           !((Handle *)record->handle)->decides_late;
+}
+
+/* Append the figures of an ended request to its cell. */
+static int record_sample(Record *record, Recorder *recorder, Handle *handle, long long cpu_ns)
+{
+    PyObject *status = PyLong_FromLongLong(record->status);
+    if (status == NULL)
+        return -1;
+    PyObject *found = PyDict_GetItemWithError(handle->cells, status);
+    Py_XINCREF(found);
+    if (found == NULL && !PyErr_Occurred())
+        found = PyObject_CallMethod((PyObject *)handle, "cell", "OOO", status, Py_None, Py_None);
+    Py_DECREF(status);
+    if (found == NULL)
+        return -1;
+    Cell *cell = (Cell *)found;
+    long long start_ns = record->started_mono_ns;
+    if (Py_TYPE(cell->samples) != &SamplesType) {
+        PyErr_SetString(PyExc_TypeError, "a cell's samples should be Samples");
+        Py_DECREF(found);
+        return -1;
+    }
+    Samples *samples = (Samples *)cell->samples;
+    int failed = add_sample(
+        samples, (Sample){{record->ended_mono_ns - start_ns, cpu_ns,
+                           record->first_byte_ns ? record->first_byte_ns - start_ns : ABSENT,
+                           record->request_bytes, record->response_bytes}});
+    if (!failed && record->queued_ns >= 0) {
+        PyObject *queued = PyLong_FromLongLong(record->queued_ns);
+        failed = queued == NULL || PyList_Append(cell->queued_ns, queued) < 0;
+        Py_XDECREF(queued);
+    }
+    put(&record->cell, found);
+    Py_DECREF(found);
+    /* After the append: a drain that unlisted the cell before may not have seen it. */
+    if (!failed && !cell->is_listed) {
+        PyObject *done =
+            PyObject_CallMethodObjArgs((PyObject *)recorder, s_list_cell, found, NULL);
+        failed = done == NULL;
+        Py_XDECREF(done);
+    }
+    if (!failed && samples->count >= recorder->fold_after) {
+        PyObject *done = PyObject_CallMethodObjArgs(recorder->pipeline, s_wake, NULL);
+        failed = done == NULL;
+        Py_XDECREF(done);
+    }
+    return failed ? -1 : 0;
+}
+
+/* Record a request whose `is_finished` and end were just set, and that is an ordinary one. */
+PyObject *end_record(Record *record, Recorder *recorder, long long cpu_ns,
+                     PyObject *const url[4])
+{
+    Handle *handle = (Handle *)record->handle;
+    Py_INCREF(handle);
+    int failed = 0;
+    if (recorder->metrics && handle->counts)
+        failed = record_sample(record, recorder, handle, cpu_ns);
+    if (!failed && !absent(record->span))
+        failed = finish_span(record, handle, record->ended_mono_ns - record->started_mono_ns,
+                             url);
+    Py_DECREF(handle);
+    if (failed)
+        failed = swallow("request.finish");
+    PyObject *kind, *error, *traceback;
+    PyErr_Fetch(&kind, &error, &traceback);
+    if (PySet_Check(recorder->live) && PySet_Discard(recorder->live, (PyObject *)record) < 0)
+        PyErr_Clear();
+    PyErr_Restore(kind, error, traceback);
+    if (failed)
+        return NULL;
+    Py_RETURN_NONE;
+}
