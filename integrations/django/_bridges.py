@@ -3,25 +3,23 @@
 Django crosses them for sync views and middlewares under ASGI, for async ones under WSGI, and in
 its asynchronous ORM. Only requests that Django answers are metered; see `is_bridged`.
 
-Threads: `_Metering` is each thread's own; a request's figures of other threads are in a list,
-    since `+=` of two threads would lose some.
+Threads: what any of them is the first to make for a request is made by `dict.setdefault`, so
+    that all share it; see `wf_instrument.web.steps` for how they add to it.
 """
 
 from __future__ import annotations
 
 import functools
-import threading
 from threading import get_ident
-from time import thread_time_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from asgiref.sync import AsyncToSync, SyncToAsync
 
-from wf_instrument.guard import caught
+from wf_instrument.guard import caught, guard
 from wf_instrument.web.asgi import AsgiRequest
 from wf_instrument.web.coroutine_meter import metered
 from wf_instrument.web.current import current_request
-from wf_instrument.web.steps import stepped
+from wf_instrument.web.steps import charged, stepped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,15 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["meter_bridges"]
 
 _METERED: Final = "_wf_instrument_metered"
-
-
-class _Metering(threading.local):
-    """The request whose CPU time is being read in this thread."""
-
-    request: Any = None
-
-
-_metering = _Metering()
 
 
 def meter_bridges() -> None:
@@ -69,17 +58,13 @@ def _metering_thread(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _charged(call: Callable[..., Any], *args: Any) -> Any:
     request = _bridged_request()
-    # A thread that waits for a coroutine may be given work of the same request meanwhile.
-    if request is None or _metering.request is request or request.thread_id == get_ident():
-        return call(*args)
-    _metering.request = request
-    begun_ns = thread_time_ns()
-    try:
-        return call(*args)
-    finally:
-        _metering.request = None
-        # Of two threads that make the list, both get the one that was first.
-        request.settle("thread_cpu_ns", []).append(thread_time_ns() - begun_ns)
+    if request is not None and request.thread_id != get_ident():
+        with guard("django.bridge"):
+            # Not left to `charged`: several threads of a request may be here at the same time.
+            request.settle("thread_cpu_ns", [])
+            request.settle("thread_marks", {})
+            call = charged(call, request)
+    return call(*args)
 
 
 def _metering_task(original: Callable[..., Any]) -> Callable[..., Any]:
