@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from starlette.requests import Request
+
+    from wf_instrument.reporting.snapshot import Snapshot
 
 pytestmark = pytest.mark.slow
 
@@ -206,29 +209,39 @@ def test_cpu_time_agrees_with_the_clock_read_in_the_handler(
 # A loop that is held ----------------------------------------------------------------------------
 
 
-async def holds(request: Request) -> PlainTextResponse:
-    time.sleep(0.2)  # noqa: ASYNC251 - holding the loop is what it is for
-    return PlainTextResponse("held")
+def holding_app(ledger: Ledger, *middleware: Any) -> Any:
+    was_held = threading.Event()
+
+    async def holds(request: Request) -> PlainTextResponse:
+        time.sleep(0.2)  # noqa: ASYNC251 - holding the loop is what it is for
+        was_held.set()
+        return PlainTextResponse("held")
+
+    async def innocent(request: Request) -> PlainTextResponse:
+        # Not one long wait: its next step is due while the loop is held.
+        while not was_held.is_set():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        return PlainTextResponse("innocent")
+
+    app = Starlette(
+        routes=[Route("/holds", holds), Route("/innocent", innocent)],
+        middleware=[Middleware(one) for one in middleware],
+    )
+    return starlette_integration.instrument_app(app, reporter=ledger)
 
 
-async def innocent(request: Request) -> PlainTextResponse:
-    for _ in range(40):
-        await asyncio.sleep(0.01)
-    return PlainTextResponse("innocent")
+def is_full_of_innocents(snapshot: Snapshot) -> bool:
+    return any((row.route, row.count) == ("/innocent", 20) for row in snapshot.in_flight)
 
 
 @pytest.mark.parametrize("middleware", [(), (OwnTask,)], ids=["plain", "own-task"])
 def test_only_the_handler_that_held_the_loop_is_named_by_it(middleware: tuple[Any, ...]) -> None:
     ledger = Ledger()
-    app = Starlette(
-        routes=[Route("/holds", holds), Route("/innocent", innocent)],
-        middleware=[Middleware(one) for one in middleware],
-    )
-    starlette_integration.instrument_app(app, reporter=ledger)
+    app = holding_app(ledger, *middleware)
 
     async def together(port: int) -> None:
         waiting = asyncio.ensure_future(_visit_at_once(port, "/innocent", 20))
-        await asyncio.sleep(0.05)
+        await asyncio.to_thread(ledger.settle_when, is_full_of_innocents)
         await _visit(port, "/holds")
         await waiting
 
