@@ -33,21 +33,16 @@ import django_site  # noqa: F401 - sets Django up
 import wf_instrument
 from asgi_server import fetch, served_asgi
 from flask_site import served
-from wf_instrument.testing import RecordingReporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from wf_instrument.testing import RecordingReporter
 
 #: Is on the method `get` of each of the classes.
 of_get = wf_instrument.observe(exclude={"metrics"})
 #: Is on the class itself.
 of_class = wf_instrument.observe(exclude={"spans"})
-
-
-@pytest.fixture
-def reporter() -> Iterator[RecordingReporter]:
-    yield RecordingReporter()
-    wf_instrument.shutdown(5)
 
 
 def flask_site(reporter: RecordingReporter) -> Any:

@@ -22,21 +22,16 @@ import wf_instrument
 from asgi_server import fetch, served_asgi
 from flask_site import served
 from view_sites import FRAMEWORKS, serving
-from wf_instrument.testing import RecordingReporter
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from wf_instrument.testing import RecordingReporter
+
 TENANT = (("tenant", "north"),)
-
-
-@pytest.fixture
-def reporter() -> Iterator[RecordingReporter]:
-    yield RecordingReporter()
-    wf_instrument.shutdown(5)
 
 
 def tenant() -> str:

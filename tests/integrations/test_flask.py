@@ -14,19 +14,12 @@ from wf_instrument.integrations.flask import FlaskTracing, instrument_app
 
 import wf_instrument
 from flask_site import empty_site, fetch, make_site, served
+from recorded import only_row
 from wf_instrument.telemetry import telemetry_for
 from wf_instrument.testing import RecordingReporter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from wf_instrument.reporting.snapshot import RequestInterval
-
-
-@pytest.fixture
-def reporter() -> Iterator[RecordingReporter]:
-    yield RecordingReporter()
-    wf_instrument.shutdown(5)
 
 
 @contextmanager
@@ -34,12 +27,6 @@ def site(reporter: RecordingReporter, **settings: object) -> Iterator[int]:
     app = instrument_app(make_site(), reporter=reporter, **settings)
     with served(app) as port:
         yield port
-
-
-def only_row(reporter: RecordingReporter) -> RequestInterval:
-    assert wf_instrument.flush(5)
-    (row,) = reporter.requests
-    return row
 
 
 def test_a_request_is_recorded_under_its_template_endpoint_method_and_status(

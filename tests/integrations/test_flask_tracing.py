@@ -12,20 +12,15 @@ from wf_instrument.integrations.flask import FlaskTracing, instrument_app
 import wf_instrument
 from flask_site import empty_site, make_site
 from wf_instrument import ApplicationTags
-from wf_instrument.testing import RecordingReporter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from wf_instrument.testing import RecordingReporter
+
 TAGS = ApplicationTags(
     "Ordering", "styling", "us-west-1", "primary", [("location", "Oregon"), ("env", "Staging")]
 )
-
-
-@pytest.fixture
-def reporter() -> Iterator[RecordingReporter]:
-    yield RecordingReporter()
-    wf_instrument.shutdown(5)
 
 
 def test_the_span_has_the_tags_of_the_contract(reporter: RecordingReporter) -> None:

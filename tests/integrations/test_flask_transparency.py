@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING
 
 import pytest
 from werkzeug.test import EnvironBuilder
@@ -14,16 +13,6 @@ import wf_instrument
 from flask_site import fetch, fetch_and_hang_up, make_site, served
 from wf_instrument.guard import errors_caught
 from wf_instrument.testing import RecordingReporter
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture
-def reporter() -> Iterator[RecordingReporter]:
-    yield RecordingReporter()
-    wf_instrument.shutdown(5)
-
 
 CASES = [
     ("GET", "/"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-pytest.importorskip("litestar", reason="Litestar is an extra of its own: tox -e py313-litestar")
+pytest.importorskip("litestar", reason="Litestar is an extra of its own")
 
 from litestar import Controller, Litestar, Response, Router, asgi, get, post
 from litestar.background_tasks import BackgroundTask
@@ -28,28 +28,17 @@ from wf_instrument.integrations.starlette import instrument_app as instrument_st
 
 import wf_instrument
 from asgi_server import fetch, served_asgi
-from wf_instrument.testing import RecordingReporter
+from recorded import burn, only_row
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-    from wf_instrument.reporting.snapshot import RequestInterval
+    from wf_instrument.testing import RecordingReporter
+
 
 # The other spelling of parameters is not known to versions that are supported.
 pytestmark = pytest.mark.filterwarnings("ignore:.*[Ii]nferred")
-
-
-@pytest.fixture
-def reporter() -> Iterator[RecordingReporter]:
-    yield RecordingReporter()
-    wf_instrument.shutdown(5)
-
-
-def burn(seconds: float) -> None:
-    until = time.thread_time() + seconds
-    while time.thread_time() < until:
-        pass
 
 
 @get("/")
@@ -203,12 +192,6 @@ def made_app(*handlers: Any, **options: Any) -> Litestar:
 def site(reporter: RecordingReporter, app: Litestar | None = None) -> Iterator[int]:
     with served_asgi(instrument_app(app or made_app(), reporter=reporter)) as port:
         yield port
-
-
-def only_row(reporter: RecordingReporter) -> RequestInterval:
-    assert wf_instrument.flush(5)
-    (row,) = reporter.requests
-    return row
 
 
 @pytest.mark.parametrize(

@@ -17,16 +17,11 @@ import wf_instrument
 from asgi_server import served_asgi
 from five_sites import FRAMEWORKS, serving
 from flask_site import fetch
-from wf_instrument.testing import RecordingReporter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
-@pytest.fixture
-def reporter() -> Iterator[RecordingReporter]:
-    yield RecordingReporter()
-    wf_instrument.shutdown(5)
+    from wf_instrument.testing import RecordingReporter
 
 
 @pytest.fixture(autouse=True)

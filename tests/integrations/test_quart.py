@@ -21,24 +21,12 @@ from wf_instrument.integrations.starlette import instrument_app as instrument_st
 
 import wf_instrument
 from asgi_server import fetch, served_asgi
-from wf_instrument.testing import RecordingReporter
+from recorded import burn, only_row, wait_for_row
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from wf_instrument.reporting.snapshot import RequestInterval
-
-
-@pytest.fixture
-def reporter() -> Iterator[RecordingReporter]:
-    yield RecordingReporter()
-    wf_instrument.shutdown(5)
-
-
-def burn(seconds: float) -> None:
-    until = time.thread_time() + seconds
-    while time.thread_time() < until:
-        pass
+    from wf_instrument.testing import RecordingReporter
 
 
 def add_views(app: quart.Quart) -> None:
@@ -146,20 +134,6 @@ def made_app(name: str = "shop", **options: Any) -> quart.Quart:
 def site(reporter: RecordingReporter, app: quart.Quart | None = None) -> Iterator[int]:
     with served_asgi(instrument_app(app or made_app(), reporter=reporter)) as port:
         yield port
-
-
-def only_row(reporter: RecordingReporter) -> RequestInterval:
-    assert wf_instrument.flush(5)
-    (row,) = reporter.requests
-    return row
-
-
-def wait_for_row(reporter: RecordingReporter) -> None:
-    """Wait until a request is recorded, which is after the client has its last byte."""
-    deadline = time.monotonic() + 10
-    while not reporter.requests:
-        assert time.monotonic() < deadline
-        wf_instrument.flush(5)
 
 
 @pytest.mark.parametrize(

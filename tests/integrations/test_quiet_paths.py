@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import flask
-import pytest
 from starlette.responses import PlainTextResponse
 from wf_instrument.integrations.asgi import instrument_app
 from wf_instrument.integrations.flask import FlaskTracing
@@ -14,16 +13,9 @@ from wf_instrument.integrations.flask import instrument_app as instrument_flask
 import wf_instrument
 from asgi_server import fetch, served_asgi
 from flask_site import served
-from wf_instrument.testing import RecordingReporter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture
-def reporter() -> Iterator[RecordingReporter]:
-    yield RecordingReporter()
-    wf_instrument.shutdown(5)
+    from wf_instrument.testing import RecordingReporter
 
 
 def test_an_application_without_routes_is_quiet_by_path(reporter: RecordingReporter) -> None:

@@ -9,18 +9,13 @@ import pytest
 import wf_instrument
 from asgi_server import fetch
 from view_sites import FRAMEWORKS, serving
-from wf_instrument.testing import RecordingReporter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+
+    from wf_instrument.testing import RecordingReporter
 
 pytestmark = pytest.mark.parametrize("framework", FRAMEWORKS)
-
-
-@pytest.fixture
-def reporter() -> Iterator[RecordingReporter]:
-    yield RecordingReporter()
-    wf_instrument.shutdown(5)
 
 
 def view_with(**policy: Any) -> Callable[[], str]:

@@ -20,7 +20,7 @@ from wf_instrument.integrations.starlette import instrument_app, uninstrument_ap
 
 import wf_instrument
 from asgi_server import fetch, served_asgi
-from wf_instrument.testing import RecordingReporter
+from recorded import burn, only_row
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -29,19 +29,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from wf_instrument.reporting.snapshot import RequestInterval
-
-
-@pytest.fixture
-def reporter() -> Iterator[RecordingReporter]:
-    yield RecordingReporter()
-    wf_instrument.shutdown(5)
-
-
-def burn(seconds: float) -> None:
-    until = time.thread_time() + seconds
-    while time.thread_time() < until:
-        pass
+    from wf_instrument.testing import RecordingReporter
 
 
 async def home(request: Request) -> Response:
@@ -124,12 +112,6 @@ def site(
     app = app or Starlette(routes=ROUTES)
     with served_asgi(instrument_app(app, reporter=reporter, **settings)) as port:
         yield port
-
-
-def only_row(reporter: RecordingReporter) -> RequestInterval:
-    assert wf_instrument.flush(5)
-    (row,) = reporter.requests
-    return row
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from starlette.websockets import WebSocket  # noqa: TC002 - FastAPI reads the an
 from websockets.exceptions import ConnectionClosed
 from wf_instrument.integrations import asgi, fastapi, starlette
 
-import wf_instrument
 from asgi_server import served_asgi
 from websocket_site import (
     ROUTES,
@@ -28,16 +27,11 @@ from websocket_site import (
     visit,
     wait_for_spans,
 )
-from wf_instrument.testing import RecordingReporter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
-@pytest.fixture
-def reporter() -> Iterator[RecordingReporter]:
-    yield RecordingReporter()
-    wf_instrument.shutdown(5)
+    from wf_instrument.testing import RecordingReporter
 
 
 class Hurry:

@@ -17,12 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-@pytest.fixture
-def reporter() -> Iterator[RecordingReporter]:
-    yield RecordingReporter()
-    wf_instrument.shutdown(5)
-
-
 def empty(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
     start_response("204 No Content", [])
     return []

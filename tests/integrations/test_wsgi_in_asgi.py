@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ from wf_instrument.integrations.starlette import instrument_app as instrument_st
 
 import wf_instrument
 from asgi_server import fetch, served_asgi
-from wf_instrument.testing import RecordingReporter
+from recorded import burn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,12 +25,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from wf_instrument.reporting.snapshot import RequestInterval
-
-
-@pytest.fixture
-def reporter() -> Iterator[RecordingReporter]:
-    yield RecordingReporter()
-    wf_instrument.shutdown(5)
+    from wf_instrument.testing import RecordingReporter
 
 
 @pytest.fixture(params=["starlette", "a2wsgi"])
@@ -43,12 +37,6 @@ def adapter(request: pytest.FixtureRequest) -> Any:
         warnings.simplefilter("ignore")  # it says that a2wsgi is to be preferred
         from starlette.middleware.wsgi import WSGIMiddleware
     return WSGIMiddleware
-
-
-def burn(seconds: float) -> None:
-    until = time.thread_time() + seconds
-    while time.thread_time() < until:
-        pass
 
 
 def made_shop() -> flask.Flask:
