@@ -304,8 +304,8 @@ def test_the_file_stays_within_its_bound(path: Path) -> None:
     reporter = LocalReporter(path, max_bytes=1_000_000)
     now = time.time() - 3000
     values = [0.0001 * 1.02**i for i in range(300)]
+    rows = [request_row(f"/r{n}", 200, values) for n in range(5)]
     for number in range(240):
-        rows = [request_row(f"/r{n}", 200, values) for n in range(5)]
         reporter.report(snapshot(requests=rows, at_s=now + 10 * number))
         assert reporter.flush(10)
     reporter.close(5)

@@ -54,7 +54,7 @@ def test_a_hundred_requests_at_a_time_are_all_counted_and_have_their_own_spans(
         return None if request is None else request.trace_id()
 
     django_site.look.append(own)
-    names = ("django_site.BusySync",)
+    names = ("django_site.PlainSync",)
     paths = ["/look", "/look-async", "/boom-async", "/style/a/make"] * 25
     with site(reporter, interface, middleware=names) as port, ThreadPoolExecutor(20) as pool:
         bodies = [body for _, _, body in pool.map(lambda path: fetch(port, path), paths)]
