@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("site", "server"), pairs("slow stream", on=("waitress", "uvicorn")))
-def test_a_body_streamed_for_half_a_second_lasts_half_a_second(
+def test_a_body_streamed_for_a_fifth_of_a_second_lasts_so_long(
     stands: Callable, site: Site, server: str
 ) -> None:
     stand = stands(site, server)
     exchange(stand.ours, ask("/slow-stream"))
     (row,) = stand.ledger.take_rows()
     assert told(row) == key_of(site.records["slow stream"])
-    assert 0.5 <= row.latency.sum < 0.9
+    assert 0.2 <= row.latency.sum < 0.6
     assert row.response_bytes.sum == 5000
 
 

@@ -118,7 +118,7 @@ async def _waits(scope: Any, receive: Any, send: Any) -> None:
 async def _slow_stream(scope: Any, receive: Any, send: Any) -> None:
     await _start(send)
     for number in range(5):
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.04)
         await _part(send, b"x" * 1000, number < 4)
 
 

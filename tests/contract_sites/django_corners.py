@@ -131,7 +131,7 @@ def broken_stream(request: HttpRequest) -> HttpResponseBase:
 
 
 def slow_stream(request: HttpRequest) -> HttpResponseBase:
-    return _streamed(request, (b"x" * 1000 for _ in range(5)), 0.1)
+    return _streamed(request, (b"x" * 1000 for _ in range(5)), 0.04)
 
 
 def endless(request: HttpRequest) -> HttpResponseBase:

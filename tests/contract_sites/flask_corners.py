@@ -188,7 +188,7 @@ def _add_streams(app: flask.Flask) -> None:
     def slow_stream() -> flask.Response:
         def parts() -> Iterator[bytes]:
             for _ in range(5):
-                time.sleep(0.1)
+                time.sleep(0.04)
                 yield b"x" * 1000
 
         return streamed(parts())

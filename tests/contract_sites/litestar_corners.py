@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import warnings
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from litestar import Litestar, Request, Response, Router, asgi, get, post, route
@@ -18,14 +17,13 @@ from wf_instrument.integrations.litestar import instrument_app
 
 from contract_site import Record
 
+from . import bodies
 from .asgi_layers import AnswerEarly, LimitTime, failing_lifespan
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["LitestarSite"]
-
-_STATIC: Final = Path(__file__).parent / "static"
 
 
 @route("/", http_method=["GET", "HEAD"])
@@ -56,7 +54,7 @@ async def no_content() -> None:
 
 @get("/file")
 async def file() -> File:
-    return File(_STATIC / "style.css")
+    return File(bodies.STATIC / "style.css")
 
 
 @get("/sized/{size:int}")
@@ -121,19 +119,14 @@ async def later() -> Response[str]:
     return Response("soon", background=BackgroundTask(asyncio.sleep, 0.5))
 
 
-def _lines() -> Iterator[str]:
-    for number in range(5):
-        yield f"line {number}\n"
-
-
 @route("/stream", http_method=["GET", "HEAD"])
 async def stream() -> Stream:
-    return Stream(_lines())
+    return Stream(bodies.lines())
 
 
 @get("/known-length")
 async def known_length() -> Stream:
-    return Stream(_lines(), headers={"content-length": "35"})
+    return Stream(bodies.lines(), headers={"content-length": "35"})
 
 
 @get("/empty-stream")
@@ -143,31 +136,17 @@ async def empty_stream() -> Stream:
 
 @get("/broken-stream")
 async def broken_stream() -> Stream:
-    async def parts() -> AsyncIterator[str]:
-        yield "first\n"
-        raise OSError("disk gone")
-
-    return Stream(parts())
+    return Stream(bodies.broken())
 
 
 @get("/slow-stream")
 async def slow_stream() -> Stream:
-    async def parts() -> AsyncIterator[bytes]:
-        for _ in range(5):
-            await asyncio.sleep(0.1)
-            yield b"x" * 1000
-
-    return Stream(parts())
+    return Stream(bodies.slow())
 
 
 @get("/endless")
 async def endless() -> Stream:
-    async def parts() -> AsyncIterator[bytes]:
-        for _ in range(100_000):
-            yield b"x" * 65536
-            await asyncio.sleep(0)
-
-    return Stream(parts())
+    return Stream(bodies.endless())
 
 
 @get("/chunked/{size:int}")
@@ -195,7 +174,7 @@ _VIEWS: Final = (
 def _routers() -> Iterator[Any]:
     yield Router("/mounted/{tenant:str}", route_handlers=[item])
     yield Router("/shop", route_handlers=[Router("/cart", route_handlers=[item])])
-    yield create_static_files_router("/static", directories=[_STATIC])
+    yield create_static_files_router("/static", directories=[bodies.STATIC])
     yield asgi("/sub", is_mount=True)(Litestar([sub_item], logging_config=None))
 
 

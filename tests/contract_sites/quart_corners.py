@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import quart
@@ -14,12 +13,12 @@ from wf_instrument.integrations.quart import instrument_app
 
 from contract_site import Record
 
+from . import bodies
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import Mapping
 
 __all__ = ["QuartSite"]
-
-_STATIC: Final = Path(__file__).parent / "static"
 
 _VERSION: Final = tuple(map(int, version("quart").split(".")[:2]))
 #: Newer versions raise the group of their task group.
@@ -108,7 +107,7 @@ class QuartSite:
 
     def make_app(self, *, fails_to_start: bool = False) -> Any:
         """Return a new application."""
-        app = quart.Quart("site", static_folder=str(_STATIC), static_url_path="/static")
+        app = quart.Quart("site", static_folder=str(bodies.STATIC), static_url_path="/static")
         # A file that expires would do so a second later in the next answer.
         app.config["SEND_FILE_MAX_AGE_DEFAULT"] = None
         _add_answers(app)
@@ -157,7 +156,7 @@ def _add_answers(app: quart.Quart) -> None:
 
     @app.route("/file")
     async def file() -> Any:
-        return await quart.send_file(_STATIC / "style.css", conditional=True)
+        return await quart.send_file(bodies.STATIC / "style.css", conditional=True)
 
     @app.post("/upload")
     async def upload() -> str:
@@ -203,30 +202,12 @@ def _add_streams(app: quart.Quart) -> None:
 
         app.add_url_rule(path, name, streamed)
 
-    def lines() -> Iterator[str]:
-        for number in range(5):
-            yield f"line {number}\n"
-
-    async def broken() -> AsyncIterator[str]:
-        yield "first\n"
-        raise OSError("disk gone")
-
-    async def slow() -> AsyncIterator[bytes]:
-        for _ in range(5):
-            await asyncio.sleep(0.1)
-            yield b"x" * 1000
-
-    async def endless() -> AsyncIterator[bytes]:
-        for _ in range(100_000):
-            yield b"x" * 65536
-            await asyncio.sleep(0)
-
-    add("/stream", "stream", lines)
-    add("/known-length", "known_length", lines, **{"Content-Length": "35"})
+    add("/stream", "stream", bodies.lines)
+    add("/known-length", "known_length", bodies.lines, **{"Content-Length": "35"})
     add("/empty-stream", "empty_stream", lambda: iter(()))
-    add("/broken-stream", "broken_stream", broken)
-    add("/slow-stream", "slow_stream", slow)
-    add("/endless", "endless", endless)
+    add("/broken-stream", "broken_stream", bodies.broken)
+    add("/slow-stream", "slow_stream", bodies.slow)
+    add("/endless", "endless", bodies.endless)
     add("/chunked/<int:size>", "chunked", lambda size: (b"x" * (size // 5) for _ in range(5)))
 
 

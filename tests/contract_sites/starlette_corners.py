@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import starlette
@@ -27,16 +26,13 @@ from wf_instrument.integrations.starlette import TelemetryMiddleware, instrument
 
 from contract_site import Record
 
+from . import bodies
 from .asgi_layers import AnswerEarly, LimitTime, failing_lifespan
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from starlette.requests import Request
 
 __all__ = ["RECORDS", "VERSION", "OwnTask", "StarletteSite", "mounts", "to_conflict", "views"]
-
-_STATIC: Final = Path(__file__).parent / "static"
 
 
 def _text(text: str, status: int = 200) -> Response:
@@ -68,7 +64,7 @@ async def no_content(request: Request) -> Response:
 
 
 async def file(request: Request) -> Response:
-    return FileResponse(_STATIC / "style.css")
+    return FileResponse(bodies.STATIC / "style.css")
 
 
 async def of_size(request: Request) -> Response:
@@ -123,12 +119,11 @@ async def later(request: Request) -> Response:
 
 
 async def stream(request: Request) -> Response:
-    return StreamingResponse((f"line {i}\n" for i in range(5)), media_type="text/plain")
+    return StreamingResponse(bodies.lines(), media_type="text/plain")
 
 
 async def known_length(request: Request) -> Response:
-    parts = (f"line {i}\n" for i in range(5))
-    return StreamingResponse(parts, headers={"Content-Length": "35"})
+    return StreamingResponse(bodies.lines(), headers={"Content-Length": "35"})
 
 
 async def empty_stream(request: Request) -> Response:
@@ -136,29 +131,15 @@ async def empty_stream(request: Request) -> Response:
 
 
 async def broken_stream(request: Request) -> Response:
-    async def parts() -> AsyncIterator[str]:
-        yield "first\n"
-        raise OSError("disk gone")
-
-    return StreamingResponse(parts())
+    return StreamingResponse(bodies.broken())
 
 
 async def slow_stream(request: Request) -> Response:
-    async def parts() -> AsyncIterator[bytes]:
-        for _ in range(5):
-            await asyncio.sleep(0.1)
-            yield b"x" * 1000
-
-    return StreamingResponse(parts())
+    return StreamingResponse(bodies.slow())
 
 
 async def endless(request: Request) -> Response:
-    async def parts() -> AsyncIterator[bytes]:
-        for _ in range(100_000):
-            yield b"x" * 65536
-            await asyncio.sleep(0)
-
-    return StreamingResponse(parts())
+    return StreamingResponse(bodies.endless())
 
 
 async def chunked(request: Request) -> Response:
@@ -208,7 +189,7 @@ def mounts() -> list[Any]:
         Mount("/mounted/{tenant}", routes=[Route("/item/{number:int}", item)]),
         Mount("/shop", routes=[Mount("/cart", routes=[Route("/item/{number:int}", item)])]),
         Mount("/sub/{tenant}", Starlette(routes=[Route("/item/{number:int}", item)])),
-        Mount("/static", StaticFiles(directory=_STATIC)),
+        Mount("/static", StaticFiles(directory=bodies.STATIC)),
         Host("{shop}.example.org", Router([Route("/hosted", home)])),
     ]
 

@@ -156,7 +156,7 @@ def _file(environ: Environ, start: Any) -> Iterable[bytes]:
 def _slow_stream(environ: Environ, start: Any) -> Iterable[bytes]:
     start("200 OK", [_TEXT])
     for _ in range(5):
-        time.sleep(0.1)
+        time.sleep(0.04)
         yield b"x" * 1000
 
 
