@@ -8,6 +8,7 @@ from wsgiref.util import setup_testing_defaults
 
 import pytest
 from django.core.asgi import get_asgi_application
+from django.core.handlers import asgi
 from django.core.wsgi import get_wsgi_application
 from django.test import override_settings
 from wf_instrument.integrations.django import instrument_app
@@ -77,7 +78,9 @@ def test_a_script_name_of_the_settings_is_in_the_url_under_asgi(
             fetch(port, "/forced/gone")
     assert wf_instrument.flush(5)
     urls = [dict(span.tags)["http.url"].partition(str(port))[2] for span in reporter.spans]
-    assert urls == ["/forced/gone?a=1", "/forced/gone"]
+    # Older versions have a prefix of the settings in links alone, not in the request's own path.
+    prefix = "/forced" if hasattr(asgi, "get_script_prefix") else ""
+    assert urls == [f"{prefix}/gone?a=1", "/forced/gone"]
 
 
 @pytest.mark.parametrize("tail", ["a%C3%A6", "%E6%BC%A2", "plain"])
