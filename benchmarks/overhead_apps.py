@@ -1,68 +1,16 @@
-"""What `request_overhead.py` measures: an application a framework, wrapped in each way."""
+"""What `request_overhead.py` measures: an application a framework, and how it is called."""
 
 from __future__ import annotations
 
 import asyncio
 import io
 import sys
-import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-from overhead_opentelemetry import providers
-
-import wf_instrument
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 PATH = "/style/x-1/make"
-
-
-@dataclass
-class Variant:
-    """An application as a server would call it, and what ends a round of requests."""
-
-    app: Any
-    drain: Callable[[], object] = lambda: None
-
-
-# What is measured against, the same for every framework.
-
-
-def wsgi_floor(inner: Any) -> Any:
-    """The least any timing costs: the clock reads and one dictionary increment."""
-    counts: dict[str, int] = {}
-
-    def timed(env: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        time.time_ns()
-        begun, cpu = time.perf_counter_ns(), time.thread_time_ns()
-        body: Iterable[bytes] = inner(env, start_response)
-        _ = time.perf_counter_ns() - begun, time.thread_time_ns() - cpu
-        counts["n"] = counts.get("n", 0) + 1
-        return body
-
-    return timed
-
-
-def asgi_floor(inner: Any) -> Any:
-    """As `wsgi_floor`."""
-    counts: dict[str, int] = {}
-
-    async def timed(scope: Any, receive: Any, send: Any) -> None:
-        time.time_ns()
-        begun, cpu = time.perf_counter_ns(), time.thread_time_ns()
-        await inner(scope, receive, send)
-        _ = time.perf_counter_ns() - begun, time.thread_time_ns() - cpu
-        counts["n"] = counts.get("n", 0) + 1
-
-    return timed
-
-
-def ours(app: Any, *, spans: bool) -> Variant:
-    """The application instrumented by us."""
-    made = wf_instrument.instrument(app, reporter="null://", spans=spans, tick_s=60)
-    return Variant(made.app, wf_instrument.flush)
 
 
 # The applications.
@@ -151,89 +99,6 @@ MAKERS: dict[str, Callable[[], Any]] = {
     "fastapi": fastapi_app,
 }
 WSGI = {"flask", "wsgi", "django"}
-
-
-# OpenTelemetry's instrumentation of each, and the exporters of metrics alone.
-
-
-def opentelemetry(framework: str) -> Variant:
-    """Traces and metrics, batch processor and periodic reader, exporters that do nothing."""
-    tracing, meters, drain = providers()
-    both: dict[str, Any] = {"tracer_provider": tracing, "meter_provider": meters}
-    app = None if framework == "django" else MAKERS[framework]()
-    if framework == "flask":
-        from opentelemetry.instrumentation.flask import FlaskInstrumentor
-
-        FlaskInstrumentor().instrument_app(app, **both)
-    elif framework == "starlette":
-        from opentelemetry.instrumentation.starlette import StarletteInstrumentor
-
-        StarletteInstrumentor.instrument_app(app, **both)
-    elif framework == "fastapi":
-        from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
-
-        FastAPIInstrumentor.instrument_app(app, **both)
-    elif framework == "asgi":
-        from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware as AsgiMiddleware
-
-        app = AsgiMiddleware(app, **both)
-    elif framework == "wsgi":
-        from opentelemetry.instrumentation.wsgi import OpenTelemetryMiddleware
-
-        app = OpenTelemetryMiddleware(app, **both)
-    else:
-        from opentelemetry.instrumentation.django import DjangoInstrumentor
-
-        django_app()  # settings are there
-        DjangoInstrumentor().instrument(**both)
-        from django.conf import settings
-
-        app = django_app(*settings.MIDDLEWARE)
-    return Variant(app, drain)
-
-
-def prometheus(framework: str) -> Variant:
-    """The metrics-only exporter of the framework, where there is one."""
-    if framework == "flask":
-        from prometheus_client import CollectorRegistry
-        from prometheus_flask_exporter import PrometheusMetrics
-
-        app = flask_app()
-        PrometheusMetrics(app, registry=CollectorRegistry())
-        return Variant(app)
-    if framework == "starlette":
-        from starlette_exporter import PrometheusMiddleware
-
-        app = starlette_app()
-        app.add_middleware(PrometheusMiddleware)
-        return Variant(app)
-    if framework == "fastapi":
-        from prometheus_client import CollectorRegistry
-        from prometheus_fastapi_instrumentator import Instrumentator
-
-        app = fastapi_app()
-        Instrumentator(registry=CollectorRegistry()).instrument(app)
-        return Variant(app)
-    if framework == "django":
-        before = "django_prometheus.middleware.PrometheusBeforeMiddleware"
-        after = "django_prometheus.middleware.PrometheusAfterMiddleware"
-        return Variant(django_app(before, after))
-    raise ImportError(f"no exporter for {framework}")
-
-
-def floor(framework: str) -> Variant:
-    """The application inside the floor."""
-    return Variant((wsgi_floor if framework in WSGI else asgi_floor)(MAKERS[framework]()))
-
-
-VARIANTS: dict[str, Callable[[str], Variant]] = {
-    "bare": lambda framework: Variant(MAKERS[framework]()),
-    "floor": floor,
-    "ours, metrics": lambda framework: ours(MAKERS[framework](), spans=False),
-    "ours, metrics + span": lambda framework: ours(MAKERS[framework](), spans=True),
-    "Prometheus exporter, metrics": prometheus,
-    "OpenTelemetry, traces + metrics": opentelemetry,
-}
 
 
 # Calling them.

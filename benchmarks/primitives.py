@@ -12,20 +12,18 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import time
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import results_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-RESULTS = Path(__file__).with_name("RESULTS.md")
-MARK = "<!-- primitives -->"
 #: Variant, what it is, the variant it is held against, and how many times faster it has to be.
 ROWS = [
     ("span", "child span, wf-instrument", "span_otel", 3),
@@ -189,8 +187,8 @@ def table(results: dict[str, list[float]], number: int) -> str:
         "## Spans, histograms, counters",
         "",
         (
-            f"{number:,} of each, Python {platform.python_version()}, {os.cpu_count()} cores, "
-            f"{platform.machine()}; medians of {rounds} interleaved runs, CPU of the whole process."
+            f"{number:,} of each, {results_page.machine()}; medians of {rounds} interleaved "
+            "runs, CPU of the whole process."
         ),
         "",
         "| | µs | quicker than its counterpart | wanted |",
@@ -201,18 +199,6 @@ def table(results: dict[str, list[float]], number: int) -> str:
         ratio = f"{statistics.median(results[other]) / here:.1f}x" if other else "-"
         lines.append(f"| {label} | {here:.2f} | {ratio} | {f'{wanted}x' if other else '-'} |")
     return "\n".join(lines)
-
-
-def write(text: str, command: str) -> None:
-    """Put the table into RESULTS.md, in place of the one before."""
-    page = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else "# Results\n"
-    section = f"{MARK}\n{text}\n\nMade by `{command}`.\n{MARK}\n"
-    if MARK in page:
-        before, _, rest = page.partition(MARK)
-        page = before + section + rest.partition(MARK)[2].lstrip("\n")
-    else:
-        page = f"{page.rstrip()}\n\n{section}"
-    RESULTS.write_text(page, encoding="utf-8")
 
 
 def main() -> None:
@@ -235,7 +221,7 @@ def main() -> None:
     text = table(results, options.number)
     print(text)
     if options.write:
-        write(text, "python benchmarks/primitives.py --write")
+        results_page.keep("primitives", text, "python benchmarks/primitives.py --write")
 
 
 if __name__ == "__main__":

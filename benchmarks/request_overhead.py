@@ -1,12 +1,15 @@
-"""What instrumenting a request costs: bare, floor, ours and the others, in one run.
+"""What instrumenting a request costs: bare, floor, ours in steps and the others, in one run.
 
 Usage: python benchmarks/request_overhead.py [--framework NAME ...] [--rounds N] [--requests N]
-       [--write]
+       [--starts N] [--pure] [--write]
 
-Every variant is an application of its own, called as a server would call it, without one. Rounds
-are interleaved, so that a slow phase of the machine meets all variants alike; the table gives the
-median of the CPU time per request over the rounds, its spread, and what is added to the bare
-application. Each framework is measured in a process of its own. Needs: pip install -e '.[bench]'.
+Every variant is an application in a process of its own, since some of the others patch a framework
+for the whole process; it is called as a server would call it, without one. Rounds are interleaved,
+so that a slow phase of the machine meets all variants alike, and the processes are started anew a
+few times, so that no luck of one memory layout stays. The table gives the median of the CPU time
+per request over the rounds, its spread, and what is added to the bare application, in time and in
+function calls (cProfile, in the thread that serves). Where our request path is compiled, the rows
+marked `pure` show its twin in Python (`WF_PURE_PYTHON=1`). Needs: pip install -e '.[bench]'.
 """
 
 from __future__ import annotations
@@ -15,28 +18,29 @@ import argparse
 import gc
 import json
 import os
-import platform
-import statistics
 import subprocess
 import sys
 import time
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from overhead_apps import MAKERS, VARIANTS, WSGI, Variant, call_asgi, call_wsgi
+import results_page
+from function_calls import calls_per_request
+from overhead_apps import MAKERS, WSGI, call_asgi, call_wsgi
+from overhead_variants import EVERYTHING, OTHER, OURS, VARIANTS, Variant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-RESULTS = Path(__file__).with_name("RESULTS.md")
-MARK = "<!-- request_overhead -->"
-OTHER = "OpenTelemetry, traces + metrics"
+PURE = " (pure)"
+COLUMNS = [
+    "variant", "µs/request (median)", "min", "quartiles", "added µs", "added µs by minima",
+    "added calls", "share of OpenTelemetry's µs",
+]  # fmt: skip
 
 
-def serve(variant: Variant, call: Callable[..., Callable[[], None]], requests: int) -> float:
+def serve(variant: Variant, work: Callable[[], None], requests: int) -> float:
     """Return microseconds of CPU per request, all threads of the process included."""
-    work = call(variant.app, requests)
     gc.collect()
     begun = time.process_time_ns()
     work()
@@ -45,64 +49,125 @@ def serve(variant: Variant, call: Callable[..., Callable[[], None]], requests: i
     return (time.process_time_ns() - begun) / requests / 1000
 
 
-def measure(framework: str, rounds: int, requests: int) -> dict[str, list[float]]:
+def be(framework: str, name: str) -> None:
+    """Be one variant: serve a round for each line on stdin, and answer what it cost."""
     call = call_wsgi if framework in WSGI else call_asgi
-    variants = {}
-    for name, make in VARIANTS.items():
-        try:
-            variants[name] = make(framework)
-        except ImportError as exc:
-            print(f"{framework}: left out: {name} ({exc})", file=sys.stderr)
-    for variant in variants.values():
-        serve(variant, call, 500)
-    times: dict[str, list[float]] = {name: [] for name in variants}
-    for done in range(rounds):
-        for name, variant in variants.items():
-            times[name].append(serve(variant, call, requests))
-        print(f"\r{framework}: round {done + 1}/{rounds}", end="", file=sys.stderr, flush=True)
-    print(file=sys.stderr)
-    return times
+    answers, sys.stdout = sys.stdout, sys.stderr
+    variant = VARIANTS[name](framework)
+
+    def work_of(requests: int) -> Callable[[], None]:
+        return call(variant.app, requests)
+
+    serve(variant, work_of(500), 500)
+    print(json.dumps(results_page.which_path()), file=answers, flush=True)
+    for line in sys.stdin:
+        what, number = line.split()
+        if what == "calls":
+            answer = calls_per_request(work_of, int(number))
+        else:
+            answer = serve(variant, work_of(int(number)), int(number))
+        print(json.dumps(answer), file=answers, flush=True)
+    os._exit(0)  # whatever threads the others have
 
 
-def measure_apart(framework: str, rounds: int, requests: int) -> dict[str, list[float]]:
-    """Measure in a new process: what one framework's instrumentation patches stays there."""
-    command = [sys.executable, __file__, "--framework", framework, "--json"]
-    command += ["--rounds", str(rounds), "--requests", str(requests)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
-    times: dict[str, list[float]] = json.loads(done.stdout)
-    return times
+class Worker:
+    """A process that is one variant."""
 
-
-def table(framework: str, times: dict[str, list[float]]) -> str:
-    base = statistics.median(times["bare"])
-    added = {name: statistics.median(values) - base for name, values in times.items()}
-    other = added.get(OTHER)
-    package = f" {version(framework)}" if framework not in {"asgi", "wsgi"} else ""
-    lines = [
-        f"### {framework}{package}",
-        "",
-        "| variant | µs/request (median) | min | quartiles | added µs | share of OpenTelemetry's |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    for name, values in times.items():
-        low, _, high = statistics.quantiles(values, n=4)
-        share = f"{added[name] / other:.1%}" if other and name != "bare" else "-"
-        lines.append(
-            f"| {name} | {statistics.median(values):.1f} | {min(values):.1f} | "
-            f"{low:.1f} – {high:.1f} | {added[name]:.1f} | {share} |"
+    def __init__(self, framework: str, name: str) -> None:
+        environ = {**os.environ}
+        if name.endswith(PURE):
+            environ["WF_PURE_PYTHON"] = "1"
+        command = [sys.executable, __file__, "--be", name.removesuffix(PURE)]
+        self._process = subprocess.Popen(
+            [*command, "--framework", framework],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environ,
         )
-    return "\n".join(lines)
+        self.path = self._answer()
+
+    def ask(self, what: str, requests: int) -> float:
+        """Have it serve, or count calls; return what it tells."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{what} {requests}\n")
+        self._process.stdin.flush()
+        return float(self._answer())
+
+    def close(self) -> None:
+        """Let it end."""
+        self._process.communicate(timeout=30)
+
+    def _answer(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            said = self._process.communicate()[1].strip().splitlines()
+            raise ImportError(said[-1] if said else "no answer")
+        return str(json.loads(line))
 
 
-def write(text: str, command: str) -> None:
-    section = f"{MARK}\n## Added per request\n\n{text}\n\nMade by `{command}`.\n{MARK}"
-    old = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else "# Results\n"
-    if MARK in old:
-        before, _, rest = old.partition(MARK)
-        new = before + section + rest.partition(MARK)[2]
-    else:
-        new = f"{old}\n{section}\n"
-    RESULTS.write_text(new, encoding="utf-8")
+def start(framework: str, names: list[str]) -> dict[str, Worker]:
+    """Start the variants that can be had."""
+    workers = {}
+    for name in names:
+        try:
+            workers[name] = Worker(framework, name)
+        except ImportError as exc:
+            results_page.progress(f"{framework}: left out: {name} ({exc})", is_last=True)
+    return workers
+
+
+def measure(
+    framework: str, names: list[str], starts: int, rounds: int, requests: int
+) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """Return the times of each variant, and its function calls a request."""
+    times: dict[str, list[float]] = {}
+    calls: dict[str, float] = {}
+    for number in range(starts):
+        workers = start(framework, names)
+        for done in range(max(1, rounds // starts)):
+            for name, worker in workers.items():
+                times.setdefault(name, []).append(worker.ask("serve", requests))
+            results_page.progress(f"{framework}: start {number + 1}/{starts}, round {done + 1}")
+        for name, worker in workers.items():
+            if name not in calls:
+                calls[name] = worker.ask("calls", 100)
+            worker.close()
+        names = list(workers)
+    return times, calls
+
+
+def table(framework: str, times: dict[str, list[float]], calls: dict[str, float]) -> str:
+    package = f" {version(framework)}" if framework not in {"asgi", "wsgi"} else ""
+    bare, least, _, _ = results_page.spread(times["bare"])
+    other = results_page.spread(times[OTHER])[0] - bare if OTHER in times else None
+    rows = []
+    for name, values in times.items():
+        median, low, first, third = results_page.spread(values)
+        share = f"{(median - bare) / other:.1%}" if other and name != "bare" else "-"
+        rows.append(
+            [
+                name,
+                f"{median:.1f}",
+                f"{low:.1f}",
+                f"{first:.1f} – {third:.1f}",
+                f"{median - bare:.1f}",
+                f"{low - least:.1f}",
+                f"{calls[name] - calls['bare']:,.0f}",
+                share,
+            ]
+        )
+    return f"### {framework}{package}\n\n{results_page.table(COLUMNS, rows)}"
+
+
+def variant_names(*, pure: bool) -> tuple[list[str], str]:
+    """Return the variants to measure, and what our request path is."""
+    path = results_page.which_path()
+    if path == "compiled" and not pure:
+        return [*VARIANTS, *(name + PURE for name in OURS if name != EVERYTHING)], path
+    return [name + PURE if pure and name in OURS else name for name in VARIANTS], "pure Python"
 
 
 def main() -> None:
@@ -110,21 +175,35 @@ def main() -> None:
     parser.add_argument("--framework", action="append", choices=list(MAKERS))
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--requests", type=int, default=1000)
-    parser.add_argument("--json", action="store_true", help="the times of one framework, as JSON")
+    parser.add_argument("--starts", type=int, default=3, help="of the processes")
+    parser.add_argument("--pure", action="store_true", help="ours without its compiled path only")
+    parser.add_argument("--be", choices=list(VARIANTS), help=argparse.SUPPRESS)
     parser.add_argument("--write", action="store_true", help="keep the tables in RESULTS.md")
     args = parser.parse_args()
     frameworks = args.framework or list(MAKERS)
-    if args.json:
-        print(json.dumps(measure(frameworks[0], args.rounds, args.requests)))
+    if args.be:
+        be(frameworks[0], args.be)
         return
-    machine = f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}"
-    how = f"{args.rounds} interleaved rounds of {args.requests} requests"
-    parts = [f"{machine}; {how}; CPU time of the whole process, background threads included."]
+    names, path = variant_names(pure=args.pure)
+    head = (
+        f"## Added per request\n\n{results_page.machine()}; our request path: {path}; "
+        f"{args.rounds} interleaved rounds of {args.requests} requests in {args.starts} starts of "
+        "every process; CPU time of the whole process, background threads included. Everything: "
+        "also RED metrics, an access line, and headers to the caller."
+    )
+    parts = [head]
+    figures = {}
     for framework in frameworks:
-        parts.append(table(framework, measure_apart(framework, args.rounds, args.requests)))
+        times, calls = measure(framework, names, args.starts, args.rounds, args.requests)
+        figures[framework] = times
+        parts.append(table(framework, times, calls))
+        results_page.progress(f"{framework}: done", is_last=True)
         print(parts[-1], end="\n\n", flush=True)
     if args.write:
-        write("\n\n".join(parts), "python benchmarks/request_overhead.py --write")
+        results_page.keep_figures("request_overhead", figures)
+        results_page.keep(
+            "request_overhead", "\n\n".join(parts), "python benchmarks/request_overhead.py --write"
+        )
 
 
 if __name__ == "__main__":

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import queue
 import statistics
 import subprocess
@@ -24,14 +22,13 @@ import urllib.request
 import zlib
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import results_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-RESULTS = Path(__file__).with_name("RESULTS.md")
-MARK = "<!-- sender_throughput -->"
 VARIANTS = {
     "ours": "wf-instrument, default settings",
     "block": 'wf-instrument, `on_full="block"`',
@@ -163,9 +160,8 @@ def table(results: dict[str, list[dict[str, float]]], points: int) -> str:
         return statistics.median(one["delivered"] / one["cpu"] for one in results[variant])
 
     setting = (
-        f"{points:,} points in a tight loop, Python {platform.python_version()}, "
-        f"{os.cpu_count()} cores, {platform.machine()}; medians of {len(results['ours'])} "
-        "interleaved runs. Refused: told to the caller by `queue.Full`. CPU: of the whole process, "
+        f"{points:,} points in a tight loop, {results_page.machine()}; medians of "
+        f"{len(results['ours'])} interleaved runs. Refused: told to the caller by `queue.Full`. CPU: of the whole process, "
         "a delivered point. Peak: resident memory, and what the work added to the imports."
     )
     head = (
@@ -187,18 +183,6 @@ def table(results: dict[str, list[dict[str, float]]], points: int) -> str:
         ]
         lines.append(f"| {label} | {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def write(text: str, command: str) -> None:
-    """Put the table into RESULTS.md, in place of the one before."""
-    page = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else "# Results\n"
-    section = f"{MARK}\n{text}\n\nMade by `{command}`.\n{MARK}\n"
-    if MARK in page:
-        before, _, rest = page.partition(MARK)
-        page = before + section + rest.partition(MARK)[2].lstrip("\n")
-    else:
-        page = f"{page.rstrip()}\n\n{section}"
-    RESULTS.write_text(page, encoding="utf-8")
 
 
 def main() -> None:
@@ -224,7 +208,9 @@ def main() -> None:
         text = table(results, options.points)
         print(text)
         if options.write:
-            write(text, "python benchmarks/sender_throughput.py --write")
+            results_page.keep(
+                "sender_throughput", text, "python benchmarks/sender_throughput.py --write"
+            )
 
 
 if __name__ == "__main__":
