@@ -16,18 +16,11 @@ import queue
 import statistics
 import subprocess
 import sys
-import threading
 import time
-import urllib.request
-import zlib
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import results_page
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from receiver import lines_received, receiver
 
 VARIANTS = {
     "ours": "wf-instrument, default settings",
@@ -35,44 +28,6 @@ VARIANTS = {
     "legacy": "wavefront-sdk-python, default settings",
 }
 MIB = 1024.0  # `ru_maxrss` counts KiB
-
-
-def receive() -> None:
-    """Be the receiver: count lines, tell and forget their number when asked."""
-    lock = threading.Lock()
-    lines = 0
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            nonlocal lines
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.headers.get("Content-Encoding") == "gzip":
-                body = zlib.decompress(body, 31)
-            count = sum(1 for line in body.split(b"\n") if line)
-            with lock:
-                lines += count
-            self._answer(b"")
-
-        def do_GET(self) -> None:
-            nonlocal lines
-            with lock:
-                told, lines = lines, 0
-            self._answer(str(told).encode())
-
-        def _answer(self, body: bytes) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *args: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    print(server.server_port, flush=True)
-    server.serve_forever()
 
 
 def send(variant: str, port: int, points: int) -> dict[str, float]:
@@ -120,19 +75,6 @@ def send(variant: str, port: int, points: int) -> dict[str, float]:
     }
 
 
-@contextmanager
-def receiver() -> Iterator[int]:
-    process = subprocess.Popen(
-        [sys.executable, __file__, "--be", "receiver"], stdout=subprocess.PIPE
-    )
-    assert process.stdout is not None
-    try:
-        yield int(process.stdout.readline())
-    finally:
-        process.kill()
-        process.wait()
-
-
 def run(variant: str, port: int, points: int) -> dict[str, float]:
     command = [
         sys.executable,
@@ -146,8 +88,7 @@ def run(variant: str, port: int, points: int) -> dict[str, float]:
     ]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=600)
     result: dict[str, float] = json.loads(done.stdout)
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as answer:
-        result["delivered"] = int(answer.read())
+    result["delivered"] = lines_received(port)
     result["lost"] = points - result["delivered"] - result["refused"]
     return result
 
@@ -161,8 +102,9 @@ def table(results: dict[str, list[dict[str, float]]], points: int) -> str:
 
     setting = (
         f"{points:,} points in a tight loop, {results_page.machine()}; medians of "
-        f"{len(results['ours'])} interleaved runs. Refused: told to the caller by `queue.Full`. CPU: of the whole process, "
-        "a delivered point. Peak: resident memory, and what the work added to the imports."
+        f"{len(results['ours'])} interleaved runs. Refused: told to the caller by `queue.Full`. "
+        "CPU: of the whole process, a delivered point. Peak: resident memory, and what the work "
+        "added to the imports."
     )
     head = (
         "| client | delivered | refused | lost unsaid | CPU µs/point | points per CPU second |"
@@ -190,12 +132,10 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--write", action="store_true", help="into RESULTS.md")
-    parser.add_argument("--be", choices=["receiver", *VARIANTS], help=argparse.SUPPRESS)
+    parser.add_argument("--be", choices=VARIANTS, help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.be == "receiver":
-        receive()
-    elif options.be:
+    if options.be:
         print(json.dumps(send(options.be, options.port, options.points)))
     else:
         results: dict[str, list[dict[str, float]]] = {variant: [] for variant in VARIANTS}

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wf_instrument.metrics import ExponentialHistogram
-from wf_instrument.metrics.histogram import bucket_index
+from wf_instrument.metrics.exponential_buckets import bucket_index
 
 VALUES = st.lists(
     st.floats(allow_nan=False, allow_infinity=False, min_value=-1e300, max_value=1e300), max_size=60
@@ -145,3 +145,19 @@ def test_values_on_the_bounds_of_buckets_stand_in_them_however_they_come() -> No
     for value in bounds + near:
         alone.add(value)
     assert together.positive.counts == alone.positive.counts
+
+
+def test_a_few_values_are_their_own_centroids_and_more_are_bucket_means() -> None:
+    few, many = of([1.0, 1.001, 2.0, 1.0]), of([1 + n / 1000 for n in range(33)])
+    assert few.centroids() == [(1.0, 2), (1.001, 1), (2.0, 1)]
+    assert len(many.centroids()) < 5
+
+
+@given(parts=st.lists(VALUES, min_size=1, max_size=4))
+def test_looking_at_the_buckets_in_between_changes_nothing(parts: list[list[float]]) -> None:
+    looked_at, alone = ExponentialHistogram(), ExponentialHistogram()
+    for part in parts:
+        looked_at.add_many(part)
+        assert looked_at.positive.offset <= 1 << 20
+        alone.add_many(part)
+    assert shape(looked_at) == shape(alone)

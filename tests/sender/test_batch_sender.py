@@ -100,6 +100,27 @@ def test_a_batch_that_is_too_large_is_halved(receiver: LoopbackReceiver) -> None
     client.close()
 
 
+def test_lines_put_together_arrive_in_their_order(receiver: LoopbackReceiver) -> None:
+    client = client_of(receiver, batch_size=40)
+    assert client.sender.put_all("points", [f'"m{n}" 1.0\n' for n in range(250)]) == []
+    assert client.sender.flush(10)
+    assert [line.split()[0] for line in receiver.lines()] == [f'"m{n}"' for n in range(250)]
+    client.close()
+
+
+def test_of_lines_put_together_what_finds_no_room_is_told_and_counted(
+    receiver: LoopbackReceiver,
+) -> None:
+    client = client_of(receiver, max_queue_size=120, flush_interval_seconds=60)
+    receiver.answer = lambda _: Answer(503)
+    refused = client.sender.put_all("points", [f'"m{n}" 1.0\n' for n in range(130)])
+    assert refused == list(range(120, 130))
+    assert client.sender.counts["points"].refused == 10
+    assert client.sender.waiting("points") == 120
+    receiver.answer = lambda _: Answer()
+    client.close()
+
+
 def test_a_full_buffer_refuses_the_newest_and_counts_it(receiver: LoopbackReceiver) -> None:
     client = client_of(receiver, max_queue_size=5, flush_interval_seconds=3600)
     receiver.answer = lambda _: Answer(503)

@@ -1,6 +1,10 @@
 """The one representation of distributions: a base-2 exponential histogram with bucket sums.
 
-Threads: one owner at a time. Whoever shares a histogram no longer adds to it.
+The first few values are kept as they are. They go into buckets when more follow, or when somebody
+asks for buckets: most series of an interval never come to that.
+
+Threads: one owner at a time. Whoever shares a histogram no longer adds to it; any thread may then
+    read it: two that ask for the buckets at once make the same.
 
 Source:
     OpenTelemetry data model, "ExponentialHistogram": bucket `i` of scale `s` covers
@@ -11,9 +15,10 @@ from __future__ import annotations
 
 import math
 import sys
-from bisect import bisect_right
+from itertools import repeat
 from typing import TYPE_CHECKING, Final
 
+from wf_instrument.metrics.exponential_buckets import Buckets, BucketSet, lower_bound
 from wf_instrument.metrics.histogram_bytes import decode, encode
 
 if TYPE_CHECKING:
@@ -26,50 +31,8 @@ __all__ = ["ExponentialHistogram"]
 #: 32 buckets an octave: a bucket is 2.2 % wide.
 DEFAULT_SCALE: Final = 5
 DEFAULT_MAX_BUCKETS: Final = 320
-#: Coarsest scale a merge or a wide range can lead to; one bucket then covers 2**1024.
-MIN_SCALE: Final = -10
-
-_MANTISSA_MIN: Final = 0.5
-
-
-#: From so many values on, sorting them is cheaper than finding the bucket of each.
-_SORT_FROM: Final = 64
-
-
-class Buckets:
-    """The buckets of one sign: index to count and sum, sparse."""
-
-    __slots__ = ("counts", "sums")
-
-    def __init__(self) -> None:
-        self.counts: dict[int, int] = {}
-        self.sums: dict[int, float] = {}
-
-    def span(self) -> int:
-        """Return how many buckets lie between the lowest and the highest in use."""
-        return max(self.counts) - min(self.counts) + 1 if self.counts else 0
-
-    @property
-    def offset(self) -> int:
-        """Index of the lowest bucket in use, 0 when empty."""
-        return min(self.counts, default=0)
-
-    def dense(self) -> list[int]:
-        """Return the counts from the lowest bucket in use to the highest."""
-        low = self.offset
-        return [self.counts.get(low + i, 0) for i in range(self.span())]
-
-    def add(self, index: int, count: int, total: float) -> None:
-        """Add values to one bucket."""
-        self.counts[index] = self.counts.get(index, 0) + count
-        self.sums[index] = self.sums.get(index, 0.0) + total
-
-    def downscaled(self, shift: int) -> Buckets:
-        """Return the same values in buckets 2**shift times as wide."""
-        coarse = Buckets()
-        for index, count in self.counts.items():
-            coarse.add(index >> shift, count, self.sums[index])
-        return coarse
+#: So many values are kept as they are: as many centroids suit every receiver.
+_MAX_LOOSE: Final = 32
 
 
 class ExponentialHistogram:
@@ -84,36 +47,35 @@ class ExponentialHistogram:
         sum: Their sum.
         min: The smallest, 0.0 when empty.
         max: The largest, 0.0 when empty.
-        zero_count: How many of them were 0.
         rejected: How many values were NaN or infinite, which are not taken.
-        positive: Buckets of values above 0.
-        negative: Buckets of the magnitudes of values below 0.
     """
 
     __slots__ = (
+        "_buckets",
+        "_counts",
+        "_first_scale",
+        "_values",
         "count",
         "max",
         "max_buckets",
         "min",
-        "negative",
-        "positive",
         "rejected",
-        "scale",
         "sum",
-        "zero_count",
     )
 
     def __init__(self, scale: int = DEFAULT_SCALE, max_buckets: int = DEFAULT_MAX_BUCKETS) -> None:
-        self.scale = scale
+        self._first_scale = scale
         self.max_buckets = max_buckets
         self.count = 0
         self.sum = 0.0
         self.min = 0.0
         self.max = 0.0
-        self.zero_count = 0
         self.rejected = 0
-        self.positive = Buckets()
-        self.negative = Buckets()
+        # As long as all values are here, each as often as its count says, `_buckets` is only what
+        # a reader asked for; afterwards it holds them all, and `_values` is None.
+        self._values: list[float] | None = []
+        self._counts: list[int] = []
+        self._buckets: BucketSet | None = None
 
     def __repr__(self) -> str:
         return f"ExponentialHistogram(count={self.count}, sum={self.sum:g}, scale={self.scale})"
@@ -122,6 +84,37 @@ class ExponentialHistogram:
     def mean(self) -> float:
         """The mean, 0.0 when empty."""
         return self.sum / self.count if self.count else 0.0
+
+    @property
+    def buckets(self) -> BucketSet:
+        """All values in buckets."""
+        made = self._buckets
+        if made is None:
+            made = BucketSet(self._first_scale, self.max_buckets)
+            for value, count in zip(self._values or (), self._counts, strict=False):
+                made.add_weighted(value, count)
+            self._buckets = made
+        return made
+
+    @property
+    def scale(self) -> int:
+        """2**scale buckets an octave."""
+        return self.buckets.scale
+
+    @property
+    def zero_count(self) -> int:
+        """How many of the values were 0."""
+        return self.buckets.zero_count
+
+    @property
+    def positive(self) -> Buckets:
+        """Buckets of values above 0."""
+        return self.buckets.positive
+
+    @property
+    def negative(self) -> Buckets:
+        """Buckets of the magnitudes of values below 0."""
+        return self.buckets.negative
 
     def add(self, value: float) -> None:
         """Add one value."""
@@ -145,93 +138,62 @@ class ExponentialHistogram:
         self._widen(min(given), max(given))
         self.count += len(given)
         self.sum += total
-        if len(given) >= _SORT_FROM and self.scale >= 0:
-            self._put_sorted(sorted(given))
-        else:
-            self._put(given)
-        self._fit()
-
-    def _put_sorted(self, values: list[float]) -> None:
-        """Put finite values, ascending, into their buckets: a bucket at a time, mostly in C."""
-        scale, end = self.scale, len(values)
-        counts, sums = self.positive.counts, self.positive.sums
-        begin = bisect_right(values, 0.0)
-        if begin:
-            self._put(values[:begin])
-        while begin < end:
-            index = bucket_index(values[begin], scale)
-            after = bisect_right(values, _power(index + 1, scale), begin + 1)
-            # The bound is rounded: a value next to it stands where it does when it comes alone.
-            while bucket_index(values[after - 1], scale) != index:
-                after -= 1
-            while after < end and bucket_index(values[after], scale) == index:
-                after += 1
-            counts[index] = counts.get(index, 0) + after - begin
-            sums[index] = sums.get(index, 0.0) + sum(values[begin:after])
-            begin = after
-
-    def _put(self, values: list[float]) -> None:
-        """Put finite values into their buckets; the loop that all folding spends its time in."""
-        scale, factor = self.scale, float(1 << self.scale) if self.scale > 0 else 0.0
-        frexp, log2, ceil = math.frexp, math.log2, math.ceil
-        counts, sums = self.positive.counts, self.positive.sums
-        for value in values:
-            if value > 0.0:
-                mantissa, exponent = frexp(value)
-                if not factor or mantissa == _MANTISSA_MIN:
-                    index = bucket_index(value, scale)
-                else:
-                    # As in `bucket_index`, without the call.
-                    index = ceil((exponent + log2(mantissa)) * factor) - 1
-                    if index >= exponent << scale:
-                        index = (exponent << scale) - 1
-                    elif index < (exponent - 1) << scale:
-                        index = (exponent - 1) << scale
-                if index in counts:
-                    counts[index] += 1
-                    sums[index] += value
-                else:
-                    counts[index] = 1
-                    sums[index] = value
-            elif value == 0.0:
-                self.zero_count += 1
-            else:
-                self.negative.add(bucket_index(-value, scale), 1, -value)
+        if not self._keep_loose(given, repeat(1, len(given)), len(given)):
+            self._settled().add_many(given)
 
     def add_weighted(self, value: float, count: int) -> None:
         """Add a finite value `count` times, as a centroid (mean, count) of another histogram."""
-        self._widen(value, value)
+        if not self.count:
+            self.min = self.max = value
+        elif value < self.min:
+            self.min = value
+        elif value > self.max:
+            self.max = value
         self.count += count
         self.sum += value * count
-        if value:
-            buckets = self.positive if value > 0 else self.negative
-            buckets.add(bucket_index(abs(value), self.scale), count, abs(value) * count)
-            self._fit()
+        # As `_keep_loose`, without the call.
+        loose = self._values
+        if loose is not None and len(loose) < _MAX_LOOSE:
+            loose.append(value)
+            self._counts.append(count)
+            self._buckets = None
         else:
-            self.zero_count += count
+            self._settled().add_weighted(value, count)
 
     def merge(self, other: ExponentialHistogram) -> None:
         """Add all values of another histogram, which is not changed."""
+        self.rejected += other.rejected
         if other.count == 0:
-            self.rejected += other.rejected
             return
         self._widen(other.min, other.max)
         self.count += other.count
         self.sum += other.sum
-        self.zero_count += other.zero_count
-        self.rejected += other.rejected
-        self._downscale_to(min(self.scale, other.scale))
-        shift = other.scale - self.scale
-        for buckets, more in ((self.positive, other.positive), (self.negative, other.negative)):
-            for index, count in more.counts.items():
-                buckets.add(index >> shift, count, more.sums[index])
-        self._fit()
+        values = other._values
+        counts = other._counts
+        if values is None or not self._keep_loose(values, counts, len(values)):
+            self._settled().merge(other.buckets)
 
     def copy(self) -> ExponentialHistogram:
         """Return an independent histogram of the same values."""
-        twin = ExponentialHistogram(self.scale, self.max_buckets)
+        twin = ExponentialHistogram(self._first_scale, self.max_buckets)
         twin.merge(self)
         return twin
+
+    def _keep_loose(self, values: Iterable[float], counts: Iterable[int], number: int) -> bool:
+        """Keep values as they are, if they are few; False when they belong into buckets."""
+        loose = self._values
+        if loose is None or len(loose) + number > _MAX_LOOSE:
+            return False
+        loose += values
+        self._counts += counts
+        self._buckets = None
+        return True
+
+    def _settled(self) -> BucketSet:
+        """Return the buckets, which hold everything from now on."""
+        buckets = self.buckets
+        self._values, self._counts = None, []
+        return buckets
 
     def quantile(self, q: float) -> float:
         """Return the value below which the share `q` (0 to 1) of the values lies, 0.0 when empty.
@@ -261,17 +223,15 @@ class ExponentialHistogram:
 
     def _ranges(self) -> Iterable[tuple[float, float, int]]:
         """Yield lower and upper bound and count of each bucket, ascending."""
-        for index in sorted(self.negative.counts, reverse=True):
-            low, high = self._bounds(index)
-            yield -high, -low, self.negative.counts[index]
-        if self.zero_count:
-            yield 0.0, 0.0, self.zero_count
-        for index in sorted(self.positive.counts):
-            low, high = self._bounds(index)
-            yield low, high, self.positive.counts[index]
-
-    def _bounds(self, index: int) -> tuple[float, float]:
-        return _power(index, self.scale), _power(index + 1, self.scale)
+        buckets = self.buckets
+        for index in sorted(buckets.negative.counts, reverse=True):
+            low, high = _bounds(index, buckets.scale)
+            yield -high, -low, buckets.negative.counts[index]
+        if buckets.zero_count:
+            yield 0.0, 0.0, buckets.zero_count
+        for index in sorted(buckets.positive.counts):
+            low, high = _bounds(index, buckets.scale)
+            yield low, high, buckets.positive.counts[index]
 
     def centroids(self, limit: int | None = None) -> list[tuple[float, int]]:
         """Return (mean, count) pairs, ascending by mean; the counts add up to `count`.
@@ -279,18 +239,20 @@ class ExponentialHistogram:
         Args:
             limit: At most so many pairs; neighbours are merged, fewest values where the tails are.
         """
-        pairs = [
-            (-self.negative.sums[i], self.negative.counts[i])
-            for i in sorted(self.negative.counts, reverse=True)
-        ]
-        if self.zero_count:
-            pairs.append((0.0, self.zero_count))
-        pairs += [
-            (self.positive.sums[i], self.positive.counts[i]) for i in sorted(self.positive.counts)
-        ]
+        values = self._values
+        if values is not None and (limit is None or len(values) <= limit):
+            return _loose_centroids(values, self._counts)
+        pairs = self.buckets.sums_and_counts()
         if limit is not None and len(pairs) > limit:
             pairs = _merge_neighbours(pairs, self.count, limit)
         return [(total / count, count) for total, count in pairs]
+
+    def single_values(self) -> list[float] | None:
+        """Return the values, ascending, if they are few and all different; else None."""
+        values = self._values
+        if values is None or len(values) != self.count or len(set(values)) != self.count:
+            return None
+        return sorted(values)
 
     def to_bytes(self) -> bytes:
         """Return a compact form for storing; `from_bytes` reads it."""
@@ -304,29 +266,14 @@ class ExponentialHistogram:
             ValueError: It is something else.
         """
         histogram = cls()
-        decode(histogram, data)
+        histogram._buckets = decode(histogram, data)
+        histogram._values = None
         return histogram
 
     def _widen(self, low: float, high: float) -> None:
         """Caller adds to `count` afterwards."""
         self.min = low if not self.count else min(self.min, low)
         self.max = high if not self.count else max(self.max, high)
-
-    def _fit(self) -> None:
-        span = max(self.positive.span(), self.negative.span())
-        shift = 0
-        while span > self.max_buckets and self.scale - shift > MIN_SCALE:
-            # One more than half: the range may begin in the middle of a wider bucket.
-            shift += 1
-            span = max(_span_after(self.positive, shift), _span_after(self.negative, shift))
-        self._downscale_to(self.scale - shift)
-
-    def _downscale_to(self, scale: int) -> None:
-        shift = self.scale - scale
-        if shift > 0:
-            self.positive = self.positive.downscaled(shift)
-            self.negative = self.negative.downscaled(shift)
-            self.scale = scale
 
 
 def _sum(values: list[float]) -> float | None:
@@ -338,35 +285,18 @@ def _sum(values: list[float]) -> float | None:
     return total if math.isfinite(total) else None
 
 
-def bucket_index(value: float, scale: int) -> int:
-    """Return the index of the bucket of a finite value above 0."""
-    mantissa, exponent = math.frexp(value)
-    if mantissa == _MANTISSA_MIN:
-        # A power of two is the upper bound of its bucket, exactly.
-        top = exponent - 1
-        return (top << scale) - 1 if scale >= 0 else (top - 1) >> -scale
-    if scale <= 0:
-        return (exponent - 1) >> -scale
-    index = math.ceil((exponent + math.log2(mantissa)) * (1 << scale)) - 1
-    # Rounding must not move a value out of its octave.
-    return min(max(index, (exponent - 1) << scale), (exponent << scale) - 1)
+def _bounds(index: int, scale: int) -> tuple[float, float]:
+    return lower_bound(index, scale), lower_bound(index + 1, scale)
 
 
-def _power(index: int, scale: int) -> float:
-    """Return 2**(index / 2**scale), the lower bound of a bucket; the largest float past it."""
-    try:
-        if scale <= 0:
-            return math.ldexp(1.0, index << -scale)
-        whole, part = divmod(index, 1 << scale)
-        return math.ldexp(2.0 ** (part / (1 << scale)), whole)
-    except OverflowError:
-        return math.inf
-
-
-def _span_after(buckets: Buckets, shift: int) -> int:
-    if not buckets.counts:
-        return 0
-    return (max(buckets.counts) >> shift) - (min(buckets.counts) >> shift) + 1
+def _loose_centroids(values: list[float], counts: list[int]) -> list[tuple[float, int]]:
+    pairs = sorted(zip(values, counts, strict=True))
+    if len(set(values)) == len(values):
+        return pairs
+    merged: dict[float, int] = {}
+    for value, count in pairs:
+        merged[value] = merged.get(value, 0) + count
+    return list(merged.items())
 
 
 def _between(low: float, high: float, share: float) -> float:

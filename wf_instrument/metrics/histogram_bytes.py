@@ -6,8 +6,11 @@ import math
 import struct
 from typing import TYPE_CHECKING, Final
 
+from wf_instrument.metrics.exponential_buckets import BucketSet
+
 if TYPE_CHECKING:
-    from wf_instrument.metrics.histogram import Buckets, ExponentialHistogram
+    from wf_instrument.metrics.exponential_buckets import Buckets
+    from wf_instrument.metrics.histogram import ExponentialHistogram
 
 __all__ = ["decode", "encode"]
 
@@ -19,20 +22,21 @@ _MAX_BUCKETS: Final = 65_536
 
 def encode(histogram: ExponentialHistogram) -> bytes:
     """Return the bytes of a histogram."""
+    held = histogram.buckets
     out = bytearray(
         _HEAD.pack(
             _VERSION,
-            histogram.scale,
+            held.scale,
             histogram.max_buckets,
             histogram.count,
-            histogram.zero_count,
+            held.zero_count,
             histogram.rejected,
             histogram.sum,
             histogram.min,
             histogram.max,
         )
     )
-    for buckets in (histogram.positive, histogram.negative):
+    for buckets in (held.positive, held.negative):
         _put(out, len(buckets.counts))
         before = 0
         for index in sorted(buckets.counts):
@@ -45,8 +49,8 @@ def encode(histogram: ExponentialHistogram) -> bytes:
     return bytes(out)
 
 
-def decode(histogram: ExponentialHistogram, data: bytes) -> None:
-    """Fill an empty histogram from bytes.
+def decode(histogram: ExponentialHistogram, data: bytes) -> BucketSet:
+    """Fill an empty histogram from bytes, and return the buckets that belong into it.
 
     Raises:
         ValueError: They are not what `encode` writes.
@@ -55,10 +59,10 @@ def decode(histogram: ExponentialHistogram, data: bytes) -> None:
         head = _HEAD.unpack_from(data)
         (
             version,
-            histogram.scale,
+            scale,
             histogram.max_buckets,
             histogram.count,
-            histogram.zero_count,
+            zero_count,
             histogram.rejected,
             histogram.sum,
             histogram.min,
@@ -66,19 +70,22 @@ def decode(histogram: ExponentialHistogram, data: bytes) -> None:
         ) = head
         if version != _VERSION:
             raise ValueError(f"histogram bytes have version {version}; this reads {_VERSION}")
+        held = BucketSet(scale, histogram.max_buckets)
+        held.zero_count = zero_count
         at = _HEAD.size
-        at = _get_buckets(data, at, histogram.positive)
-        at = _get_buckets(data, at, histogram.negative)
+        at = _get_buckets(data, at, held.positive)
+        at = _get_buckets(data, at, held.negative)
     except (struct.error, IndexError) as exc:
         raise ValueError("histogram bytes are cut off") from exc
-    inside = sum(histogram.positive.counts.values()) + sum(histogram.negative.counts.values())
+    inside = sum(held.positive.counts.values()) + sum(held.negative.counts.values())
     if (
         at != len(data)
-        or inside + histogram.zero_count != histogram.count
+        or inside + zero_count != histogram.count
         or not all(map(math.isfinite, head[6:]))
-        or not -10 <= histogram.scale <= 20
+        or not -10 <= scale <= 20
     ):
         raise ValueError("histogram bytes contradict themselves")
+    return held
 
 
 def _put(out: bytearray, number: int) -> None:

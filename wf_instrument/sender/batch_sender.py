@@ -47,6 +47,8 @@ EXIT_TIMEOUT_S: Final = 5.0
 #: So many failures in a row, and a flush waits no longer.
 _FLUSH_ATTEMPTS: Final = 2
 _NO_LIMIT: Final = 1 << 62
+#: Data queued under one lock: so short that no other thread notices.
+_AT_ONCE: Final = 100
 #: Of the time to close, for writing to the spool what was not delivered; never more than half.
 _WRITE_RESERVE_S: Final = 2.0
 #: For writing to the spool, however little time there is to close.
@@ -151,6 +153,24 @@ class BatchSender:
         # Without the lock: a log handler of the application may hold its own, and put.
         self._tell_refused(lane)
         return False
+
+    def put_all(self, kind: str, data: Sequence[str]) -> list[int]:
+        """Queue data in their order, as `put` would one by one, at a fraction of the cost.
+
+        Returns:
+            The positions of those that were refused.
+        """
+        refused: list[int] = []
+        at = 0
+        while at < len(data):
+            taken = self._put_some(kind, data[at : at + _AT_ONCE])
+            at += taken
+            if taken < _AT_ONCE and at < len(data):
+                # What found no room waits for it, or is refused and counted.
+                if not self.put(kind, data[at]):
+                    refused.append(at)
+                at += 1
+        return refused
 
     def wait_when_full(self, timeout_s: float) -> None:
         """Have `put` wait so long for room from now on; 0 has it refuse at once."""
@@ -271,6 +291,28 @@ class BatchSender:
             left = self._spooler.rescue(lane, deadline)
             if left:
                 log.warning("%s: %d %s left undelivered", self.name, left, lane.kind)
+
+    def _put_some(self, kind: str, data: Sequence[str]) -> int:
+        """Queue data as long as there is room; return how many were taken."""
+        with self._lock:
+            if self._lanes.is_closed:
+                return 0
+            lane = self._by_kind[kind]
+            taken = waiting = 0
+            for datum in data:
+                now = lane.buffer.offer(datum)
+                if not now:
+                    break
+                waiting = now
+                taken += 1
+            if taken and self._is_news(lane, waiting):
+                self._rouse(lane)
+        return taken
+
+    def _is_news(self, lane: Lane, waiting: int) -> bool:
+        """Caller holds the lock. Whether the threads have to hear of what waits."""
+        is_much = waiting >= lane.wake_at or lane.buffer.byte_size >= lane.wake_bytes
+        return is_much or not self._is_started
 
     def _wait_for_room(self, lane: Lane, datum: str) -> int:
         """Caller holds the lock. Return what waits once the datum is in, 0 when it is not."""

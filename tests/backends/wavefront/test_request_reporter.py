@@ -190,7 +190,7 @@ def test_metrics_of_registries_carry_the_applications_tags_and_the_host(
     assert gauge.startswith(f'"cart.size.value" 3.0 {AT_S + 1} source="host-1" ')
     assert '"shop"="north"' in gauge
     assert delta.startswith('"∆cart.count" 2.0 source="host-1" ')
-    assert times.startswith(f'!M {AT_S} #1 2.0 "cart.times" source="host-1" ')
+    assert times.startswith(f'!M {AT_S} #1 2 "cart.times" source="host-1" ')
     assert all('"service"="styling"' in line for line in (gauge, delta, times))
 
 

@@ -16,42 +16,38 @@ from typing import TYPE_CHECKING, Final
 
 from wf_instrument.backends.wavefront.datum_sender import lost_data, put_datum
 from wf_instrument.backends.wavefront.histogram_granularity import MINUTE
-from wf_instrument.backends.wavefront.row_figures import FACTORS, amount, distribution
-from wf_instrument.backends.wavefront.text import is_blank, sanitize_without_quotes
+from wf_instrument.backends.wavefront.ready_lines import (
+    delta_line,
+    distribution_lines,
+    point_line,
+)
+from wf_instrument.backends.wavefront.row_figures import amounts_of, distribution
+from wf_instrument.backends.wavefront.wire_series import PROVIDED_SOURCE, WireSeriesTable
 from wf_instrument.errors import QueueFullError
 from wf_instrument.forking import reset_after_fork
 from wf_instrument.guard import caught
-from wf_instrument.metrics.conventions.hierarchical import Hierarchy, Series
-from wf_instrument.metrics.histogram import ExponentialHistogram
 from wf_instrument.metrics.wavefront_histogram import MAX_CENTROIDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from wf_instrument.backends.wavefront.client import WavefrontClient
+    from wf_instrument.backends.wavefront.wire_series import RowSeries, WireSeries
     from wf_instrument.identity import Identity
+    from wf_instrument.metrics.histogram import ExponentialHistogram
     from wf_instrument.reporting.datum import Datum
     from wf_instrument.reporting.snapshot import (
         Point,
         RequestInterval,
-        RequestKey,
         Snapshot,
-        Tags,
         WebSocketInterval,
-        WebSocketKey,
     )
     from wf_instrument.tracing.span_data import SpanData
 
 __all__ = ["PROVIDED_SOURCE", "WavefrontPipelineReporter"]
 
-#: Source of delta counters that the service adds up.
-#: Source: Wavefront SDK, `WAVEFRONT_PROVIDED_SOURCE`.
-PROVIDED_SOURCE: Final = "wavefront-provided"
-
 #: For how long distributions that the client refused are offered again.
 _KEPT_REFUSED_S: Final = 600
-#: A series as the receiver tells it from others: name and tags after sanitising.
-_Wire = tuple[str, "Tags"]
 
 
 class WavefrontPipelineReporter:
@@ -81,20 +77,19 @@ class WavefrontPipelineReporter:
         client.sender.leave_exit_to_owner()
         self.refused = 0
         self._identity = identity
-        self._own_tags = _own_tags(identity)
-        self._granularities = tuple(granularities) or (MINUTE,)
+        self._granularities = tuple(sorted(set(granularities))) or (MINUTE,)
         self._send_spans = send_spans
-        self._hierarchy = Hierarchy(identity)
-        self._series: dict[RequestKey, list[tuple[Series, _Wire]]] = {}
-        self._websocket_series: dict[WebSocketKey, list[Series]] = {}
+        self._series = WireSeriesTable(identity, client.default_source)
         self._reset()
         reset_after_fork(self._reset)
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
-        self._totals: dict[_Wire, float] = {}
-        self._owed: dict[tuple[_Wire, str], float] = {}
-        self._open: dict[tuple[_Wire, int], ExponentialHistogram] = {}
+        self._totals: dict[WireSeries, float] = {}
+        self._owed: dict[WireSeries, float] = {}
+        # Those of a snapshot are shared, and copied before something is added.
+        self._open: dict[tuple[WireSeries, int], ExponentialHistogram] = {}
+        self._own: set[tuple[WireSeries, int]] = set()
         self._newest_s = 0
 
     def report(self, snapshot: Snapshot) -> int:
@@ -102,14 +97,13 @@ class WavefrontPipelineReporter:
         with self._lock:
             at_s = snapshot.ended_ns // 1_000_000_000
             self._newest_s = max(self._newest_s, at_s)
-            for wire, source in list(self._owed):
-                self._put_delta(wire, 0.0, source)
-            taken = self._requests(snapshot, at_s) + self._websockets(snapshot, at_s)
+            deltas = dict.fromkeys(self._owed, 0.0)
+            taken = self._requests(snapshot, at_s, deltas) + self._websockets(snapshot, at_s)
             self._in_flight(snapshot, at_s)
-            taken += sum([self._point(point, at_s) for point in snapshot.points])
+            taken += self._points(snapshot.points, at_s)
             for row in snapshot.distributions:
-                wire = _wire(row.name, self._registry_tags(row.tags))
-                self._keep(wire, row.minute_s, row.histogram)
+                series = self._series.of_registry("histogram", row.name, row.tags)
+                self._keep(series, row.minute_s, row.histogram)
             taken += len(snapshot.distributions)
             self._send_minutes(before_s=at_s // 60 * 60)
         if not self._send_spans:
@@ -146,151 +140,175 @@ class WavefrontPipelineReporter:
             self._send_minutes(before_s=self._newest_s + 60)
         self.client.close(timeout_s)
 
-    def _requests(self, snapshot: Snapshot, at_s: int) -> int:
-        """Add up the rows by what they are called on the wire, then send each series once."""
+    def _requests(self, snapshot: Snapshot, at_s: int, deltas: dict[WireSeries, float]) -> int:
+        """Add up the rows by what they are called on the wire, then send each series once.
+
+        `deltas` are those that something is owed of, which are sent with the others.
+        """
         minute_s = snapshot.started_ns // 60_000_000_000 * 60
-        counters: dict[_Wire, float] = {}
-        deltas: dict[_Wire, float] = {}
+        counters: dict[WireSeries, float] = {}
         for row in snapshot.requests:
-            for series, wire in self._named(row.key):
-                if series.kind == "histogram":
-                    self._keep_figure(row, series, wire, minute_s)
-                elif row.count:  # work that outlasted its request's interval counts no request
-                    sums = counters if series.kind == "counter" else deltas
-                    sums[wire] = sums.get(wire, 0.0) + amount(row, series.figure)
-        refused_before = self.refused
-        self._put_counters(counters, at_s)
-        for wire, change in deltas.items():
-            self._put_delta(wire, change, PROVIDED_SOURCE)
-        return 0 if self.refused > refused_before else len(snapshot.requests)
+            named = self._series.of_requests(row.key)
+            self._keep_figures(row, named, minute_s)
+            if not row.count:
+                continue  # work that outlasted its request's interval counts no request
+            amounts = amounts_of(row)
+            for series, figure in named.counters:
+                counters[series] = counters.get(series, 0.0) + amounts[figure]
+            for series, figure in named.deltas:
+                deltas[series] = deltas.get(series, 0.0) + amounts[figure]
+        refused = self._put_counters(counters, at_s) + self._put_deltas(deltas)
+        return 0 if refused else len(snapshot.requests)
 
     def _websockets(self, snapshot: Snapshot, at_s: int) -> int:
         """As `_requests`, of the connections."""
         minute_s = snapshot.started_ns // 60_000_000_000 * 60
-        counters: dict[_Wire, float] = {}
-        gauges: dict[_Wire, float] = {}
+        counters: dict[WireSeries, float] = {}
+        gauges: dict[WireSeries, float] = {}
         for row in snapshot.websockets:
-            for series in self._named_websockets(row.key):
-                wire = _wire(series.name, series.tags)
-                if series.kind == "histogram":
-                    self._keep_figure(row, series, wire, minute_s)
-                elif series.kind == "gauge":
-                    gauges[wire] = gauges.get(wire, 0) + row.in_flight
-                elif series.figure == "connections":
+            named = self._series.of_websockets(row.key)
+            self._keep_figures(row, named, minute_s)
+            for series, _ in named.gauges:
+                gauges[series] = gauges.get(series, 0) + row.in_flight
+            for series, figure in named.counters:
+                if figure == "connections":
                     for end, count in row.ends:
-                        named = (("status", str(end.status)), ("outcome", end.outcome))
-                        wire = _wire(series.name, (*series.tags, *named))
-                        counters[wire] = counters.get(wire, 0.0) + count
+                        way = (("status", str(end.status)), ("outcome", end.outcome))
+                        of_end = self._series.make("point", series.name, (*series.tags, *way))
+                        counters[of_end] = counters.get(of_end, 0.0) + count
                 else:
-                    change: int = getattr(row, series.figure)
-                    counters[wire] = counters.get(wire, 0.0) + change
-        refused_before = self.refused
-        self._put_counters(counters, at_s)
-        self._put_gauges(gauges, at_s)
-        return 0 if self.refused > refused_before else len(snapshot.websockets)
-
-    def _named_websockets(self, key: WebSocketKey) -> list[Series]:
-        known = self._websocket_series.get(key)
-        if known is None:
-            known = self._hierarchy.of_websockets(key.framework, key.route, key.func, key.module)
-            self._websocket_series[key] = known
-        return known
-
-    def _put_counters(self, changes: dict[_Wire, float], at_s: int) -> None:
-        for wire, change in changes.items():
-            total = self._totals[wire] = self._totals.get(wire, 0.0) + change
-            name, tags = wire
-            self._put(self.client.send_metric, name, total, at_s, self._identity.source, dict(tags))
-
-    def _put_gauges(self, gauges: dict[_Wire, float], at_s: int) -> None:
-        for (name, tags), value in gauges.items():
-            self._put(self.client.send_metric, name, value, at_s, self._identity.source, dict(tags))
-
-    def _named(self, key: RequestKey) -> list[tuple[Series, _Wire]]:
-        known = self._series.get(key)
-        if known is None:
-            series = self._hierarchy.of_requests(
-                key.framework,
-                key.route,
-                key.func,
-                key.module,
-                key.method,
-                key.status,
-                key.dimensions,
-            )
-            known = [(one, _wire(one.name, one.tags)) for one in series]
-            self._series[key] = known
-        return known
+                    change: int = getattr(row, figure)
+                    counters[series] = counters.get(series, 0.0) + change
+        refused = self._put_counters(counters, at_s) + self._put_points(gauges.items(), at_s)
+        return 0 if refused else len(snapshot.websockets)
 
     def _in_flight(self, snapshot: Snapshot, at_s: int) -> None:
-        gauges: dict[_Wire, float] = {}
+        gauges: dict[WireSeries, float] = {}
         for row in snapshot.in_flight:
-            series = self._hierarchy.of_in_flight(
-                row.framework, row.route, row.func, row.module, row.method
-            )
-            wire = _wire(series.name, series.tags)
-            gauges[wire] = gauges.get(wire, 0) + row.count
+            series = self._series.of_in_flight(row)
+            gauges[series] = gauges.get(series, 0) + row.count
         for framework, count in snapshot.total_in_flight:
             if snapshot.requests or snapshot.in_flight or count:
-                series = self._hierarchy.of_total_in_flight(framework)
-                gauges[_wire(series.name, series.tags)] = count
-        self._put_gauges(gauges, at_s)
+                gauges[self._series.of_total_in_flight(framework)] = count
+        self._put_points(gauges.items(), at_s)
 
-    def _keep_figure(
-        self, row: RequestInterval | WebSocketInterval, series: Series, wire: _Wire, minute_s: int
-    ) -> None:
-        values = distribution(row, series.figure)
-        if values is not None:
-            self._keep(wire, minute_s, values, FACTORS[series.figure])
+    def _points(self, points: tuple[Point, ...], at_s: int) -> int:
+        """Send what registries hold; return how many of it were taken."""
+        values: list[tuple[WireSeries, float]] = []
+        deltas: dict[WireSeries, float] = {}
+        for point in points:
+            if point.kind == "delta":
+                series = self._series.of_registry("delta", point.name, point.tags)
+                deltas[series] = deltas.get(series, 0.0) + point.value
+            else:
+                series = self._series.of_registry("point", point.name, point.tags)
+                values.append((series, point.value))
+        return len(points) - self._put_points(values, at_s) - self._put_deltas(deltas)
 
-    def _keep(
-        self, wire: _Wire, minute_s: int, values: ExponentialHistogram, factor: float = 1.0
+    def _keep_figures(
+        self, row: RequestInterval | WebSocketInterval, named: RowSeries, minute_s: int
     ) -> None:
-        """Caller holds `_lock`. Add values to the open minute of a series, in its unit."""
-        known = self._open.get((wire, minute_s))
+        for series, figure in named.histograms:
+            values = distribution(row, figure)
+            if values is not None:
+                self._keep(series, minute_s, values)
+
+    def _keep(self, series: WireSeries, minute_s: int, values: ExponentialHistogram) -> None:
+        """Caller holds `_lock`. Add values to the open minute of a series."""
+        key = (series, minute_s)
+        known = self._open.get(key)
         if known is None:
-            self._open[wire, minute_s] = known = ExponentialHistogram()
-        known.merge(values if factor == 1.0 else _scaled(values, factor))
+            self._open[key] = values
+            return
+        if key not in self._own:
+            self._own.add(key)
+            known = self._open[key] = known.copy()
+        known.merge(values)
 
     def _send_minutes(self, before_s: int) -> None:
         """Caller holds `_lock`. Send the distributions of minutes that began before a time."""
         done = [key for key in self._open if key[1] < before_s]
+        lines: list[str] = []
+        sent = []
         for key in done:
-            (name, tags), minute_s = key
-            histogram = self._open.pop(key)
-            is_settled = self._put(
+            series, minute_s = key
+            histogram = self._open[key]
+            line = distribution_lines(series, histogram, self._granularities, minute_s)
+            if line is not None:
+                lines.append(line)
+                sent.append(key)
+            elif self._put(
                 self.client.send_distribution,
-                name,
-                histogram.centroids(MAX_CENTROIDS),
+                series.name,
+                [(m * series.factor, n) for m, n in histogram.centroids(MAX_CENTROIDS)],
                 self._granularities,
                 minute_s,
-                self._identity.source,
-                dict(tags),
-            )
-            if not is_settled and minute_s >= before_s - _KEPT_REFUSED_S:
-                self._open[key] = histogram
+                series.source,
+                dict(series.tags),
+            ):
+                self._forget(key)
+        refused = set(self._put_lines("histograms", lines))
+        for index, key in enumerate(sent):
+            if index not in refused:
+                self._forget(key)
+        for key in done:
+            if key[1] < before_s - _KEPT_REFUSED_S:
+                self._forget(key)
 
-    def _point(self, point: Point, at_s: int) -> int:
-        source = self._identity.source
-        if point.kind == "delta":
-            # Deltas of several workers add up: no tag tells them apart.
-            wire = _wire(point.name, self._registry_tags(point.tags, is_delta=True))
-            return self._put_delta(wire, point.value, source)
-        tags = dict(self._registry_tags(point.tags))
-        return self._put(self.client.send_metric, point.name, point.value, at_s, source, tags)
+    def _forget(self, key: tuple[WireSeries, int]) -> None:
+        self._open.pop(key, None)
+        self._own.discard(key)
 
-    def _registry_tags(self, tags: Tags, *, is_delta: bool = False) -> Tags:
-        worker = () if is_delta else _worker_tags(self._identity)
-        return tuple({**dict(self._own_tags), **dict(worker), **dict(tags)}.items())
+    def _put_counters(self, changes: dict[WireSeries, float], at_s: int) -> int:
+        totals = self._totals
+        for series, change in changes.items():
+            totals[series] = totals.get(series, 0.0) + change
+        return self._put_points([(series, totals[series]) for series in changes], at_s)
 
-    def _put_delta(self, wire: _Wire, amount: float, source: str) -> int:
-        """Caller holds `_lock`. Send a change together with what was refused of it before."""
-        total = amount + self._owed.pop((wire, source), 0.0)
-        name, tags = wire
-        taken = self._put(self.client.send_delta_counter, name, total, source, dict(tags))
-        if not taken:
-            self._owed[wire, source] = total
-        return taken
+    def _put_points(self, values: Iterable[tuple[WireSeries, float]], at_s: int) -> int:
+        """Queue points; return how many were refused."""
+        lines: list[str] = []
+        refused = 0
+        for series, value in values:
+            line = point_line(series, value, at_s)
+            if line is not None:
+                lines.append(line)
+            elif not self._put(
+                self.client.send_metric, series.name, value, at_s, series.source, dict(series.tags)
+            ):
+                refused += 1
+        return refused + len(self._put_lines("points", lines))
+
+    def _put_deltas(self, changes: dict[WireSeries, float]) -> int:
+        """Caller holds `_lock`. Queue changes, each with what was refused of it before.
+
+        Returns:
+            How many were refused, and are owed from now on.
+        """
+        lines: list[str] = []
+        sent: list[tuple[WireSeries, float]] = []
+        owed: dict[WireSeries, float] = {}
+        for series, change in changes.items():
+            total = change + self._owed.pop(series, 0.0)
+            line = delta_line(series, total)
+            if line is None:
+                send = self.client.send_delta_counter
+                if not self._put(send, series.name, total, series.source, dict(series.tags)):
+                    owed[series] = total
+            elif total > 0:
+                lines.append(line)
+                sent.append((series, total))
+        for index in self._put_lines("points", lines):
+            series, total = sent[index]
+            owed[series] = total
+        self._owed.update(owed)
+        return len(owed)
+
+    def _put_lines(self, kind: str, lines: list[str]) -> list[int]:
+        """Queue ready lines; return the positions of those that were refused."""
+        refused = self.client.sender.put_all(kind, lines)
+        self.refused += len(refused)
+        return refused
 
     def _span(self, span: SpanData) -> None:
         send_span_data(self.client, span, self._identity.source)
@@ -326,33 +344,3 @@ def send_span_data(client: WavefrontClient, span: SpanData, source: str | None) 
         [(key, value) for key, value in span.tags if key.strip() and value.strip()],
         span.logs,
     )
-
-
-def _wire(name: str, tags: Tags) -> _Wire:
-    # Two routes whose names meet after sanitising are one series to the receiver.
-    # A blank tag, such as an unset custom one, would make every line of the process invalid.
-    return sanitize_without_quotes(name), tuple(
-        (sanitize_without_quotes(key), value)
-        for key, value in tags
-        if not is_blank(key) and not is_blank(value)
-    )
-
-
-def _own_tags(identity: Identity) -> Tags:
-    return tuple(
-        (key, value)
-        for key, value in identity.tags.get_as_list()
-        if not is_blank(key) and not is_blank(value)
-    )
-
-
-def _worker_tags(identity: Identity) -> Tags:
-    return (("worker", str(identity.worker_slot)),) if identity.worker_slot else ()
-
-
-def _scaled(values: ExponentialHistogram, factor: float) -> ExponentialHistogram:
-    """Return the histogram in another unit: each bucket's values stand at their mean."""
-    scaled = ExponentialHistogram()
-    for mean, count in values.centroids():
-        scaled.add_weighted(mean * factor, count)
-    return scaled

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from wf_instrument.metrics.histogram import ExponentialHistogram
     from wf_instrument.reporting.snapshot import RequestInterval, WebSocketInterval
 
-__all__ = ["FACTORS", "amount", "distribution"]
+__all__ = ["FACTORS", "amounts_of", "distribution"]
 
 #: The unit a histogram is sent in, as a factor to seconds or bytes.
 FACTORS: Final[dict[Figure, float]] = {
@@ -37,11 +37,13 @@ _FIELDS: Final[dict[Figure, str]] = {
 }
 
 
-def amount(row: RequestInterval, figure: Figure) -> float:
-    """Return what a counter grew by."""
-    if figure == "errors":
-        return row.count if row.key.is_error else 0
-    return row.latency.sum * 1e3 if figure == "total_ms" else row.count
+def amounts_of(row: RequestInterval) -> dict[Figure, float]:
+    """Return what each counter grew by."""
+    return {
+        "count": row.count,
+        "errors": row.count if row.key.is_error else 0,
+        "total_ms": row.latency.sum * 1e3,
+    }
 
 
 def distribution(
