@@ -110,7 +110,7 @@ def call_wsgi(app: Any, requests: int) -> Callable[[], None]:
     def start_response(*_: Any) -> Callable[[bytes], None]:
         return lambda data: None
 
-    environs = [_environ() for _ in range(requests)]
+    environs = [wsgi_environ() for _ in range(requests)]
 
     def serve() -> None:
         for environ in environs:
@@ -124,7 +124,7 @@ def call_wsgi(app: Any, requests: int) -> Callable[[], None]:
     return serve
 
 
-def _environ() -> dict[str, Any]:
+def wsgi_environ() -> dict[str, Any]:
     return {
         "REQUEST_METHOD": "GET",
         "SCRIPT_NAME": "",
@@ -148,7 +148,7 @@ def _environ() -> dict[str, Any]:
 
 def call_asgi(app: Any, requests: int) -> Callable[[], None]:
     """As `call_wsgi`; one event loop serves all of them, each in a task, as servers do."""
-    scopes = [_scope() for _ in range(requests)]
+    scopes = [asgi_scope() for _ in range(requests)]
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": b"", "more_body": False}
@@ -164,7 +164,7 @@ def call_asgi(app: Any, requests: int) -> Callable[[], None]:
     return lambda: asyncio.run(serve())
 
 
-def _scope() -> dict[str, Any]:
+def asgi_scope() -> dict[str, Any]:
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},

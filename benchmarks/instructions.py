@@ -1,0 +1,108 @@
+"""Instructions of a request by callgrind: a guard that no busy machine blurs.
+
+Usage: python benchmarks/instructions.py [--framework NAME ...] [--requests N] [--write]
+
+Every variant runs twice under valgrind, with N and with 2N requests; the difference, by N, is one
+request. The hash seed is fixed and garbage is not collected, so that two runs of one commit differ
+by a fraction of a per cent. Takes about a minute a variant. Needs: pip install -e '.[bench]',
+valgrind (`apt-get install valgrind`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import results_page
+from overhead_apps import MAKERS, WSGI, call_asgi, call_wsgi
+from overhead_variants import OTHER, SPAN, VARIANTS
+
+WARM_UP = 20
+
+
+def be(framework: str, name: str, requests: int) -> None:
+    """Be the program that is counted."""
+    gc.disable()
+    call = call_wsgi if framework in WSGI else call_asgi
+    app = VARIANTS[name](framework).app
+    call(app, WARM_UP)()
+    call(app, requests)()
+    os._exit(0)  # what threads and exits do is not of a request
+
+
+def instructions(framework: str, name: str, requests: int) -> int:
+    """Return how many instructions the whole program takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "callgrind"
+        done = subprocess.run(
+            [
+                "valgrind", "--tool=callgrind", f"--callgrind-out-file={out}",
+                sys.executable, __file__, "--be", name,
+                "--framework", framework, "--requests", str(requests),
+            ],
+            env={**os.environ, "PYTHONHASHSEED": "0"},
+            check=True, capture_output=True, text=True,
+        )  # fmt: skip
+    match = re.search(r"Collected : (\d+)", done.stderr)
+    if match is None:
+        raise ValueError(f"valgrind tells no number:\n{done.stderr[-500:]}")
+    return int(match.group(1))
+
+
+def per_request(framework: str, name: str, requests: int) -> float:
+    few = instructions(framework, name, requests)
+    return (instructions(framework, name, 2 * requests) - few) / requests
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--framework", action="append", choices=list(MAKERS))
+    parser.add_argument("--requests", type=int, default=100)
+    parser.add_argument("--be", choices=list(VARIANTS), help=argparse.SUPPRESS)
+    parser.add_argument("--write", action="store_true", help="keep the table in RESULTS.md")
+    args = parser.parse_args()
+    if args.be:
+        be(args.framework[0], args.be, args.requests)
+        return
+    if shutil.which("valgrind") is None:
+        sys.exit("valgrind is not here; apt-get install valgrind")
+    rows = []
+    for framework in args.framework or ["wsgi", "asgi", "flask", "starlette"]:
+        counts: dict[str, float] = {}
+        for name in ("bare", "floor", "ours, metrics", SPAN, OTHER):
+            results_page.progress(f"instructions: {framework}, {name}")
+            counts[name] = per_request(framework, name, args.requests)
+        other = counts[OTHER] - counts["bare"]
+        for name, count in counts.items():
+            added = count - counts["bare"]
+            is_bare = name == "bare"
+            rows.append(
+                [
+                    f"{framework}: {name}",
+                    f"{count / 1000:,.1f}",
+                    "-" if is_bare else f"{added / 1000:,.1f}",
+                    "-" if is_bare else f"{added / other:.1%}",
+                ]
+            )
+    results_page.progress("instructions: done", is_last=True)
+    columns = ["variant", "thousands a request", "added", "share of OpenTelemetry's"]
+    text = (
+        f"## Instructions\n\n{results_page.machine()}; our request path: "
+        f"{results_page.which_path()}. Counted by callgrind in all threads: the difference of runs "
+        f"with {args.requests} and {2 * args.requests} requests.\n\n"
+        f"{results_page.table(columns, rows)}"
+    )
+    print(text)
+    if args.write:
+        results_page.keep("instructions", text, "python benchmarks/instructions.py --write")
+
+
+if __name__ == "__main__":
+    main()
