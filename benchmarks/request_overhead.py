@@ -25,6 +25,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import results_page
+from bar_chart import write_bars
 from function_calls import calls_per_request
 from overhead_apps import MAKERS, WSGI, call_asgi, call_wsgi
 from overhead_variants import EVERYTHING, OTHER, OURS, VARIANTS, Variant
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PURE = " (pure)"
+PLOT = results_page.RESULTS.with_name("request_overhead.svg")
 COLUMNS = [
     "variant", "µs/request (median)", "min", "quartiles", "added µs", "added µs by minima",
     "added calls", "share of OpenTelemetry's µs",
@@ -162,6 +164,19 @@ def table(framework: str, times: dict[str, list[float]], calls: dict[str, float]
     return f"### {framework}{package}\n\n{results_page.table(COLUMNS, rows)}"
 
 
+def draw(figures: dict[str, dict[str, list[float]]]) -> None:
+    """Draw what each variant adds."""
+    groups = {}
+    for framework, times in figures.items():
+        bare = results_page.spread(times["bare"])[0]
+        groups[framework] = {
+            name: results_page.spread(values)[0] - bare
+            for name, values in times.items()
+            if name != "bare"
+        }
+    write_bars(PLOT, "CPU microseconds added to a request (medians)", groups)
+
+
 def variant_names(*, pure: bool) -> tuple[list[str], str]:
     """Return the variants to measure, and what our request path is."""
     path = results_page.which_path()
@@ -200,6 +215,8 @@ def main() -> None:
         results_page.progress(f"{framework}: done", is_last=True)
         print(parts[-1], end="\n\n", flush=True)
     if args.write:
+        draw(figures)
+        parts.insert(1, f"![Microseconds added to a request]({PLOT.name})")
         results_page.keep_figures("request_overhead", figures)
         results_page.keep(
             "request_overhead", "\n\n".join(parts), "python benchmarks/request_overhead.py --write"

@@ -191,8 +191,8 @@ def main() -> None:
         f"{results_page.which_path()}; {args.rounds} interleaved rounds of {args.seconds:g} s, "
         f"{CONNECTIONS} connections of wrk on the same machine, one worker (gunicorn: 4 threads). "
         "CPU of all the server's processes. Without a server: what is added when the "
-        "application is called in a loop, measured in between. Connections never pause, so latency is the inverse "
-        "of throughput: what users of a server at its limit see."
+        "application is called in a loop, measured in between. Connections never pause: "
+        "latency is the inverse of throughput, what users of a server at its limit see."
     )
     parts = [head]
     for server in args.server or SERVERS:
