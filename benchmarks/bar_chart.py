@@ -29,8 +29,7 @@ def write_bars(path: Path, title: str, groups: Mapping[str, Mapping[str, float]]
             colour = COLOURS[names.index(name) % len(COLOURS)]
             drawn += [
                 f'<text x="{LABELS - 8}" y="{y + 13}" text-anchor="end">{escape(name)}</text>',
-                f'<rect x="{LABELS}" y="{y + 2}" width="{length:.1f}" height="{ROW - 4}" '
-                f'fill="{colour}"/>',
+                f'<rect x="{LABELS}" y="{y}" width="{length:.1f}" height="14" fill="{colour}"/>',
                 f'<text x="{LABELS + length + 6:.1f}" y="{y + 13}">{value:,.1f}</text>',
             ]
             y += ROW

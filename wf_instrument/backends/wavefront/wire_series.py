@@ -5,6 +5,7 @@ Threads: the reporter's owner locks.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from wf_instrument.backends.wavefront.limits import Validator
@@ -36,7 +37,8 @@ class WireSeries:
         name: Clean, without the delta's prefix.
         tags: Clean keys, no blank ones.
         source: Who reports; never blank.
-        texts: Makes the texts of the lines, and refuses what is beyond the service's limits.
+        rest: What stands behind the figures; None when that is beyond the service's limits.
+        texts: Makes the texts of names, and refuses what is beyond the limits.
 
     Attributes:
         factor: To the unit a histogram is sent in.
@@ -46,15 +48,18 @@ class WireSeries:
 
     __slots__ = ("factor", "kind", "name", "parts", "source", "tags")
 
-    def __init__(self, kind: WireKind, name: str, tags: Tags, source: str, texts: Texts) -> None:
+    def __init__(
+        self, kind: WireKind, name: str, tags: Tags, source: str, rest: str | None, texts: Texts
+    ) -> None:
         self.kind = kind
         self.name = name
         self.tags = tags
         self.source = source
         self.factor = 1.0
         self.parts: tuple[str, str] | None = None
+        if rest is None:
+            return
         try:
-            rest = f" source={texts.source(source, source)}{texts.tags(name, dict(tags))}\n"
             self.parts = self._quoted_name(texts), rest
         except ValueError:
             return
@@ -94,6 +99,8 @@ class WireSeriesTable:
         # Strict: what is beyond a limit is left to the client, which knows what to do about it.
         self._texts = Texts(Validator("strict"))
         self._made: dict[tuple[WireKind, str, Tags, str], WireSeries] = {}
+        # Many series share their tags, and what stands of them in a line.
+        self._ends: dict[tuple[Tags, str], tuple[Tags, str | None]] = {}
         self._of_registries: dict[tuple[WireKind, str, Tags], WireSeries] = {}
         self._of_requests: dict[RequestKey, RowSeries] = {}
         self._of_websockets: dict[WebSocketKey, RowSeries] = {}
@@ -155,18 +162,29 @@ class WireSeriesTable:
         """Return the series of a name and tags, the same for those the receiver takes for one."""
         # Two routes whose names meet after sanitising are one series to the receiver.
         clean = sanitize_without_quotes(name)
+        who = self._source if source is None else source
+        kept, rest = self._ends.get((tags, who)) or self._end(tags, who)
+        key = (kind, clean, kept, who)
+        known = self._made.get(key)
+        if known is None:
+            known = self._made[key] = WireSeries(kind, clean, kept, who, rest, self._texts)
+        return known
+
+    def _end(self, tags: Tags, source: str) -> tuple[Tags, str | None]:
+        """Return clean tags, and the end of their lines."""
         # A blank tag, such as an unset custom one, would make every line of the process invalid.
         kept = tuple(
             (sanitize_without_quotes(key), value)
             for key, value in tags
             if not is_blank(key) and not is_blank(value)
         )
-        who = self._source if source is None else source
-        key = (kind, clean, kept, who)
-        known = self._made.get(key)
-        if known is None:
-            known = self._made[key] = WireSeries(kind, clean, kept, who, self._texts)
-        return known
+        rest: str | None = None
+        with suppress(ValueError):
+            rest = (
+                f" source={self._texts.source(source, source)}{self._texts.tags('', dict(kept))}\n"
+            )
+        self._ends[tags, source] = kept, rest
+        return kept, rest
 
     def _row(self, series: list[Series]) -> RowSeries:
         row = RowSeries([], [], [], [])
