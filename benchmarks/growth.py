@@ -4,8 +4,8 @@ Usage: python benchmarks/growth.py [--rounds N] [--requests N] [--write]
 
 Added by instrumenting, metrics and span, to a bare WSGI or ASGI application that does nothing: CPU
 of the whole process, in microseconds a request. Drains are in between: they grow with the active
-series, as `drain.py` shows, of which a request on a route of its own has one. A flat row is what is wanted; the
-bare application's own cost as it grows is taken off. Sizes take turns in every round.
+series, as `drain.py` shows. A flat row is what is wanted; the bare application's own cost as it
+grows is taken off. Sizes take turns in every round.
 """
 
 from __future__ import annotations
