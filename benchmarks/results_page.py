@@ -24,11 +24,10 @@ def machine() -> str:
 
 def which_path() -> str:
     """Return which of our request paths this process runs: in Python, or compiled."""
-    try:
-        from wf_instrument.web import speed  # type: ignore[attr-defined, unused-ignore]
-    except ImportError:
-        return "pure Python"
-    return "compiled" if getattr(speed, "IS_COMPILED", False) else "pure Python"
+    # Imported late: what is not measured with us should not hold us.
+    from wf_instrument import speed
+
+    return "compiled" if speed.IS_COMPILED else "pure Python"
 
 
 def progress(text: str, *, is_last: bool = False) -> None:
