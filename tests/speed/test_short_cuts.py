@@ -30,7 +30,7 @@ ENVIRONS = st.fixed_dictionaries(
     {},
     optional={
         "REQUEST_METHOD": st.sampled_from(["GET", "POST", "HEAD", "BREW"]),
-        "PATH_INFO": st.sampled_from(["/things/1", "/health/live", "/caf\xc3\xa9", ""]),
+        "PATH_INFO": st.sampled_from(["/things/1", "/health/live", "/healthz", "/caf\xc3\xa9", ""]),
         "HTTP_HOST": st.sampled_from(["shop.example", "user:secret@shop.example", None]),
         "HTTP_TRACEPARENT": st.just(TRACEPARENT),
         "HTTP_X_REQUEST_START": st.sampled_from(["t=1.0", "nonsense"]),

@@ -117,14 +117,6 @@ PyObject *asgi_finish(PyObject *self, PyObject *unused)
     if (Py_TYPE(self) != (PyTypeObject *)py_asgi_request || recorder == NULL ||
         !PyObject_TypeCheck(recorder, &RecorderType) || !is_ordinary_end(record, recorder))
         return PyObject_CallOneArg(py_asgi_finish, self);
-    record->is_finished = 1;
-    record->ended_mono_ns = MONO_NS();
-    long long cpu_ns = ABSENT;
-    if (!absent(recorder->cpu_clock)) {
-        cpu_ns = record->cpu_ns + record->extra_cpu_ns;
-        if (record->is_stepping)
-            cpu_ns += THREAD_NS() - record->step_cpu_ns;
-    }
     PyObject *url[4] = {record->scheme, s_empty, NULL, NULL};
     if (PyTuple_CheckExact(record->asked) && PyTuple_GET_SIZE(record->asked) == 3) {
         url[1] = host_of(PyTuple_GET_ITEM(record->asked, 2));
@@ -132,6 +124,16 @@ PyObject *asgi_finish(PyObject *self, PyObject *unused)
         url[3] = PyTuple_GET_ITEM(record->asked, 0);
     } else {
         url[0] = NULL;
+    }
+    if (!absent(record->span) && is_quiet(record, url[3]))
+        return PyObject_CallOneArg(py_asgi_finish, self);
+    record->is_finished = 1;
+    record->ended_mono_ns = MONO_NS();
+    long long cpu_ns = ABSENT;
+    if (!absent(recorder->cpu_clock)) {
+        cpu_ns = record->cpu_ns + record->extra_cpu_ns;
+        if (record->is_stepping)
+            cpu_ns += THREAD_NS() - record->step_cpu_ns;
     }
     return end_record(record, recorder, cpu_ns, url);
 }

@@ -194,8 +194,24 @@ int is_ordinary_end(Record *record, Recorder *recorder)
     if (absent(record->span))
         return 1;
     Span *span = (Span *)record->span;
+    Handle *handle = (Handle *)record->handle;
     return Py_TYPE(span) == (PyTypeObject *)py_span_class && span->decision == Py_True &&
-           !((Handle *)record->handle)->decides_late;
+           (!handle->decides_late || !absent(handle->quiet_paths));
+}
+
+/* Whether a request that no route tells is one whose span is not kept: 1 also for what is odd. */
+int is_quiet(Record *record, PyObject *path)
+{
+    Handle *handle = (Handle *)record->handle;
+    if (!handle->decides_late)
+        return 0;
+    int is_known =
+        path != NULL && PyAnySet_Check(handle->quiet_paths) ? PySet_Contains(handle->quiet_paths,
+                                                                            path)
+                                                            : 1;
+    if (is_known < 0)
+        PyErr_Clear(); /* the twin meets it too, and says so */
+    return is_known != 0;
 }
 
 /* Append the figures of an ended request to its cell. */

@@ -64,7 +64,7 @@ typedef struct {
 
 typedef struct {
     PyObject_HEAD
-    PyObject *cells, *route, *func;
+    PyObject *cells, *route, *func, *quiet_paths;
     char counts, decides_late;
 } Handle;
 
@@ -168,6 +168,7 @@ Handle *look_up(Recorder *recorder, PyObject *route, PyObject *method, PyObject 
                 PyObject *protocol);
 int is_excluded(Recorder *recorder, PyObject *path);
 int is_ordinary_end(Record *record, Recorder *recorder);
+int is_quiet(Record *record, PyObject *path);
 PyObject *end_record(Record *record, Recorder *recorder, long long cpu_ns,
                      PyObject *const url[4]);
 PyObject *span_finish_after(PyObject *self, PyObject *duration);

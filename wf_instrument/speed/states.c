@@ -228,6 +228,7 @@ static PyMemberDef handle_members[] = {
     OBJECT(Handle, "cells", cells),
     OBJECT(Handle, "route", route),
     OBJECT(Handle, "func", func),
+    OBJECT(Handle, "quiet_paths", quiet_paths),
     FLAG(Handle, "counts", counts),
     FLAG(Handle, "decides_late", decides_late),
     {NULL},

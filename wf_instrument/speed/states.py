@@ -144,11 +144,12 @@ class RecorderState:
 class HandleState:
     """What each request asks of its route; see `wf_instrument.web.series.RouteHandle`."""
 
-    __slots__ = ("cells", "counts", "decides_late", "func", "route")
+    __slots__ = ("cells", "counts", "decides_late", "func", "quiet_paths", "route")
 
     cells: dict[object, Cell]
     route: str | None
     func: str | None
+    quiet_paths: frozenset[str] | None
     counts: bool
     decides_late: bool
 

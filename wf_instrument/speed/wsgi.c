@@ -317,6 +317,8 @@ PyObject *wsgi_finish(PyObject *self, PyObject *unused)
                 return PyObject_CallOneArg(py_wsgi_finish, self);
             }
         }
+        if (is_quiet(record, url[3]))
+            return PyObject_CallOneArg(py_wsgi_finish, self);
         if (!absent(record->known_target)) {
             PyObject *parts = PyTuple_Pack(4, url[0], url[1], url[2], url[3]);
             put(&record->url_parts, parts);

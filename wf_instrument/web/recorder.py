@@ -225,7 +225,9 @@ class Recorder(RecorderState):
         if 0 < sample < 1:
             handle.recent = RecentLatency()
         if route is None and self.policies.quiet_paths:
-            handle.decides_late = True  # by the path
+            if not handle.decides_late and handle.recent is None:
+                handle.quiet_paths = self.policies.quiet_paths
+            handle.decides_late = True
         return handle
 
     def _overflow(self, known: tuple[str, str, str]) -> RouteHandle:

@@ -120,6 +120,7 @@ class RouteHandle(HandleState):
         policy: What is wanted of the route.
         counts: Whether its requests are counted.
         decides_late: Whether the end of each request has a say in keeping its span.
+        quiet_paths: Where the path alone decides late: those whose spans are not kept; else None.
         recent: The route's latencies where its traces are sampled; None where they are not.
         slow_ns: The time of its slowest requests, of which the spans are kept.
         is_new: Whether none of its requests was kept as the first one yet.
@@ -169,6 +170,7 @@ class RouteHandle(HandleState):
         self.recent: RecentLatency | None = None
         self.slow_ns = NEVER_SLOW_NS
         self.is_new = True
+        self.quiet_paths = None
         self.share = None if policy.sample is None else RateSampler(policy.sample)
         self.decides_late = policy.sample is not None or policy.is_quiet or policy.excludes("spans")
 
