@@ -25,7 +25,14 @@ if TYPE_CHECKING:
 
     import urllib3
 
-__all__ = ["HttpTransport", "TokenSource", "fits_a_header", "is_loopback"]
+__all__ = [
+    "HttpTransport",
+    "TokenSource",
+    "fits_a_header",
+    "is_loopback",
+    "request_timeout",
+    "retry_after_seconds",
+]
 
 CONNECT_TIMEOUT_S: Final = 5.0
 READ_TIMEOUT_S: Final = 15.0
@@ -222,7 +229,7 @@ class HttpTransport:
         except SendError:
             # The status is known, which is all that counts; only the connection is of no more use.
             answer.close()
-        return int(answer.status), _seconds(answer.headers.get("Retry-After"))
+        return int(answer.status), retry_after_seconds(answer.headers.get("Retry-After"))
 
     def _request(
         self, path: str, body: bytes, headers: Mapping[str, str], timeout_s: float
@@ -234,7 +241,7 @@ class HttpTransport:
             headers=headers,
             redirect=False,
             preload_content=False,
-            timeout=_timeout(timeout_s),
+            timeout=request_timeout(timeout_s),
         )
 
     @contextmanager
@@ -300,14 +307,15 @@ def _read_to_end(answer: urllib3.BaseHTTPResponse, deadline: float) -> bool:
     return False
 
 
-def _timeout(timeout_s: float) -> urllib3.Timeout:
+def request_timeout(timeout_s: float) -> urllib3.Timeout:
+    """Return the time-outs of one request, all of which may take so long."""
     import urllib3
 
     limit_s = max(timeout_s, _SHORTEST_TIMEOUT_S)
     return urllib3.Timeout(connect=min(CONNECT_TIMEOUT_S, limit_s), read=limit_s, total=limit_s)
 
 
-def _seconds(header: str | None) -> float | None:
+def retry_after_seconds(header: str | None) -> float | None:
     """Return the seconds of a `Retry-After`, given as a number or a date; None for neither."""
     if header is None:
         return None
