@@ -6,6 +6,7 @@ import gzip
 import ssl
 import threading
 import time
+import zlib
 from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -115,6 +116,8 @@ class LoopbackReceiver:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 if headers.get("content-encoding") == "gzip":
                     data = gzip.decompress(data)
+                elif headers.get("content-encoding") == "deflate":
+                    data = zlib.decompress(data)
                 text = data.decode("utf-8", "replace")
                 one = Received(self.path, headers, text, self.client_address)
                 answer = receiver.answer(one)
@@ -134,6 +137,8 @@ class LoopbackReceiver:
                 self.end_headers()
                 with suppress(ConnectionError):  # the client did not wait for the body
                     self.wfile.write(answer.body)
+
+            do_GET = do_POST  # noqa: N815 - the name that http.server looks for
 
             def log_message(self, *args: object) -> None:
                 """Say nothing."""

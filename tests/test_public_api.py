@@ -42,6 +42,11 @@ PUBLIC = {
         "WavefrontHistogram", "delta_counter", "get_delta_name", "is_delta_counter",
         "wavefront_histogram",
     ],
+    "wf_instrument.backends.apptuit": [
+        "Apptuit", "ApptuitException", "ApptuitReporter", "ApptuitSendException", "DataPoint",
+        "Output", "ProcessMetrics", "QueryResult", "TimeSeries", "TimeSeriesName", "decode_metric",
+        "default_error_handler", "encode_metric", "from_url", "timeseries",
+    ],
     "wf_instrument.backends.local": ["LocalReporter", "StoreReader", "default_path", "from_url"],
     "wf_instrument.backends.wavefront": [
         "CspApiToken", "CspOAuthApp", "CspTokenSource", "HeartbeaterService", "WavefrontClient",
