@@ -117,3 +117,14 @@ def test_red_metrics_are_reported_as_often_as_the_tracer_is_told(
         )
     tracer.close()
     client.close()
+
+
+def test_closing_the_client_first_sends_the_spans_and_red_metrics_kept() -> None:
+    with LoopbackReceiver() as receiver:
+        client = WavefrontClient(receiver.url, flush_interval_seconds=3600)
+        tracer = WavefrontTracer(WavefrontSpanReporter(client), ApplicationTags("a", "b"))
+        tracer.start_span("kept").finish()
+        client.close()
+        assert [line for line in receiver.lines("f=trace") if line.startswith('"kept"')]
+        assert [one for one in receiver.lines("f=wavefront") if "kept.invocation" in one]
+        tracer.close()

@@ -68,11 +68,15 @@ class RedReporter:
         """Send what was recorded, durations of the current minute excepted."""
         self._report(current_minute=False)
 
+    def hand_over(self) -> None:
+        """Send what was recorded, durations of the current minute included."""
+        self._report(current_minute=True)
+
     def close(self) -> None:
         """Send what is left and end; a second call does nothing new."""
         self._heart.close()
         self._ticker.close()
-        self._report(current_minute=True)
+        self.hand_over()
 
     def _report(self, *, current_minute: bool) -> None:
         with self._sending:

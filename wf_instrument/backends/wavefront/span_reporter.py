@@ -74,6 +74,10 @@ class WavefrontSpanReporter:
         self._reset()
         reset_after_fork(self._reset)
         self._report_internally()
+        # A client of the user's own making may lack the method.
+        feed_from = getattr(client, "feed_from", None)
+        if feed_from is not None:
+            feed_from(self)
         _flushed_at_exit.add(self)
 
     def _reset(self) -> None:
@@ -166,6 +170,12 @@ class WavefrontSpanReporter:
                 self._refused += 1
                 caught("wavefront.span", error)
 
+    def hand_over(self) -> None:
+        """Hand all spans and RED metrics to the client, in the caller's thread."""
+        self.flush()
+        for red in self._red:
+            red.hand_over()
+
     def close(self) -> None:
         """Hand over what is left and stop the worker; a second call does nothing."""
         with self._wake:
@@ -208,9 +218,10 @@ _flushed_at_exit: weakref.WeakSet[WavefrontSpanReporter] = weakref.WeakSet()
 
 
 def _flush_at_exit() -> None:
-    # Registered after the client's: runs before it, so that the last spans still go out.
+    # Registered after the client's: runs before it, so that the last spans still go out. Where a
+    # pipeline closes the client, it asks for them itself.
     for reporter in list(_flushed_at_exit):
-        reporter.flush()
+        reporter.hand_over()
 
 
 at_exit(_flush_at_exit)
