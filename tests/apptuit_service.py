@@ -44,6 +44,15 @@ class ApptuitService(LoopbackReceiver):
         """Return the rows that were taken, in order."""
         return [row for one in self.received for row in json.loads(one.body)]
 
+    def rows_of(self, path: str) -> list[dict[str, Any]]:
+        """Return the rows that were posted to a path."""
+        return [
+            row
+            for one in self.received
+            if one.target.startswith(path)
+            for row in json.loads(one.body)
+        ]
+
     def values(self) -> dict[str, float]:
         """Return the last value taken of each metric."""
         return {row["metric"]: row["value"] for row in self.rows()}

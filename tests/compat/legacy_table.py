@@ -138,5 +138,32 @@ OPENTRACING: dict[str, list[str]] = {
     f"{_REPORTING}.reporter": ["Reporter"],
     f"{_REPORTING}.wavefront": ["WavefrontSpanReporter"],
 }  # fmt: skip
+FLASK: dict[str, list[str]] = {
+    "wavefront_flask_sdk": [],
+    "wavefront_flask_sdk.constants": ["NULL_TAG_VAL", "WAVEFRONT_PROVIDED_SOURCE"],
+    "wavefront_flask_sdk.flask_tracing": ["FlaskTracing"],
+    "wavefront_flask_sdk.inject": ["inject_as_headers"],
+}
+
+APPTUIT: dict[str, list[str]] = {
+    "apptuit": [
+        "APPTUIT_PY_TAGS", "APPTUIT_PY_TOKEN", "Apptuit", "ApptuitException",
+        "ApptuitSendException", "DEPRECATED_APPTUIT_PY_TAGS", "DEPRECATED_APPTUIT_PY_TOKEN",
+        "DataPoint", "TimeSeries", "TimeSeriesName", "__version__", "pyformance", "timeseries",
+    ],
+    "apptuit.apptuit_client": [
+        "Apptuit", "BASE_SLEEP_TIME_SECS", "MAX_TAGS_LIMIT", "Output", "QueryResult", "SANITIZERS",
+    ],
+    "apptuit.timeseries": ["decode_metric", "encode_metric"],
+    "apptuit.utils": ["sanitize_name_apptuit", "sanitize_name_prometheus", "strtobool"],
+    "apptuit.pyformance": ["ApptuitReporter", "ProcessMetrics"],
+    "apptuit.pyformance.apptuit_reporter": [
+        "API_CALL_TIMER", "ApptuitReporter", "BATCH_SIZE", "DISABLE_HOST_TAG",
+        "NUMBER_OF_FAILED_POINTS", "NUMBER_OF_SUCCESSFUL_POINTS", "NUMBER_OF_TOTAL_POINTS",
+        "default_error_handler",
+    ],
+    "apptuit.pyformance.process_metrics": ["ProcessMetrics", "RESOURCE_STRUCT_RUSAGE"],
+}  # fmt: skip
+
 #: Every module of every package, and its names.
-LEGACY = {**WAVEFRONT_SDK, **PYFORMANCE, **OPENTRACING}
+LEGACY = {**WAVEFRONT_SDK, **PYFORMANCE, **OPENTRACING, **FLASK, **APPTUIT}

@@ -7,6 +7,7 @@ import inspect
 import json
 import pickle
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +18,18 @@ from wf_instrument import compat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+
+ROOT = Path(__file__).parents[2]
+
+PYFORMANCE_PROGRAM = """
+import pyformance
+from pyformance import MetricsRegistry, counter
+from pyformance.reporters.console_reporter import ConsoleReporter
+import pyformance.reporters.carbon_reporter, pyformance.meters.timer
+counter("a").inc()
+print(pyformance.dump_metrics())
+"""
 
 
 @pytest.fixture
@@ -125,27 +137,58 @@ print(wavefront_sdk.common.metrics.registry.__name__, histogram_granularity.MINU
     )
 
 
-def test_an_installed_legacy_package_is_hidden_whole(legacy_site: Path) -> None:
+def test_an_installed_legacy_package_is_left_alone(legacy_site: Path) -> None:
     program = """
-import importlib.util
+from wf_instrument import compat
+print(*compat.install())
+import wavefront_sdk.only_legacy
+import wavefront_pyformance.delta
+print(wavefront_sdk.IS_LEGACY, wavefront_pyformance.__name__)
+"""
+    taken, used = run(program, path=legacy_site).splitlines()
+    assert taken.split() == sorted(set(compat.LEGACY_PACKAGES) - {"wavefront_sdk"})
+    assert used == "True wf_instrument.compat.wavefront_pyformance"
+
+
+def test_an_installed_legacy_package_is_hidden_whole_when_asked_for(legacy_site: Path) -> None:
+    program = """
+from wf_instrument import compat
+print(*compat.install(shadow=True))
 import wavefront_sdk
 print(hasattr(wavefront_sdk, "IS_LEGACY"))
-print(importlib.util.find_spec("wavefront_sdk.only_legacy"))
 try:
     import wavefront_sdk.only_legacy
 except ModuleNotFoundError as error:
     print(error.name)
 """
-    answer = run(INSTALL + program, path=legacy_site)
-    assert answer == "False\nNone\nwavefront_sdk.only_legacy\n"
+    taken, *used = run(program, path=legacy_site).splitlines()
+    assert taken.split() == sorted(compat.LEGACY_PACKAGES)
+    assert used == ["False", "wavefront_sdk.only_legacy"]
 
 
-def test_coming_after_the_import_of_a_legacy_package_is_told(legacy_site: Path) -> None:
+def test_a_folder_that_is_no_package_is_no_installed_one(tmp_path: Path) -> None:
+    (tmp_path / "apptuit").mkdir()
+    program = "import apptuit; print(apptuit.__name__)"
+    assert run(INSTALL + program, path=tmp_path) == "wf_instrument.compat.apptuit\n"
+
+
+def test_a_legacy_package_that_was_imported_stays_what_it_is(legacy_site: Path) -> None:
+    program = """
+import wavefront_sdk
+from wf_instrument import compat
+print("wavefront_sdk" in compat.install())
+import wavefront_sdk
+print(wavefront_sdk.IS_LEGACY)
+"""
+    assert run(program, path=legacy_site) == "False\nTrue\n"
+
+
+def test_hiding_a_legacy_package_after_its_import_is_told(legacy_site: Path) -> None:
     program = """
 import wavefront_sdk
 from wf_instrument import compat, errors
 try:
-    compat.install()
+    compat.install(shadow=True)
 except errors.ConfigError as error:
     print(error)
 import wavefront_sdk
@@ -158,6 +201,25 @@ print(importlib.import_module("wavefront_sdk.only_legacy").__name__)
     assert "'wavefront_sdk'" in said
     assert "before the first import" in said
     assert rest == ["True", "wavefront_sdk.only_legacy"]
+
+
+def test_installing_loads_no_backend_before_it_is_imported() -> None:
+    program = """
+import sys
+print([name for name in sys.modules if "backends" in name or "compat.apptuit" in name])
+import apptuit
+print("wf_instrument.backends.apptuit" in sys.modules, "pandas" in sys.modules)
+"""
+    assert run(INSTALL + program) == "[]\nTrue False\n"
+
+
+def test_installing_says_what_it_took_over_each_time() -> None:
+    try:
+        first = compat.install()
+        importlib.import_module("apptuit")
+        assert compat.install() == first == tuple(sorted(compat.LEGACY_PACKAGES))
+    finally:
+        compat.uninstall()
 
 
 def test_installing_twice_is_as_once_and_uninstalling_undoes_it() -> None:
@@ -209,13 +271,100 @@ print(len(seen), len(set(seen)))
 @pytest.mark.parametrize("pkg_resources", ["absent", "as it is"])
 def test_pyformance_and_its_submodules_can_be_imported(pkg_resources: str) -> None:
     absent = "import sys; sys.modules['pkg_resources'] = None\n"
-    program = """
-import pyformance
-from pyformance import MetricsRegistry, counter
-from pyformance.reporters.console_reporter import ConsoleReporter
-import pyformance.reporters.carbon_reporter, pyformance.meters.timer
-counter("a").inc()
-print(pyformance.dump_metrics())
-"""
-    text = (absent if pkg_resources == "absent" else "") + INSTALL + program
+    text = (absent if pkg_resources == "absent" else "") + INSTALL + PYFORMANCE_PROGRAM
     assert run(text) == "{'a': {'count': 1}}\n"
+
+
+def test_pyformance_may_have_been_imported_before(tmp_path: Path) -> None:
+    # As an old setuptools has it.
+    text = "def declare_namespace(name): pass\n"
+    (tmp_path / "pkg_resources.py").write_text(text, encoding="utf-8")
+    program = f"""
+import warnings
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import pyformance
+    mine = pyformance.MetricsRegistry
+{INSTALL}
+from apptuit.pyformance import ApptuitReporter
+reporter = ApptuitReporter(token="t")
+print(type(reporter.registry) is mine)
+{PYFORMANCE_PROGRAM}
+"""
+    assert run(program, path=tmp_path) == "True\n{'a': {'count': 1}}\n"
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind", "parts"),
+    [
+        (
+            "from wavefront_sdk.common import metric_to_line",
+            "ImportError",
+            ["'wavefront_sdk.common.metric_to_line'", "did you mean metric_to_line_data"],
+        ),
+        (
+            "from apptuit import requests",
+            "ImportError",
+            ["'apptuit.requests'", "Apptuit, ", "docs/migration-apptuit.md"],
+        ),
+        (
+            "from apptuit.utils import _validate_tags",
+            "ImportError",
+            ["'apptuit.utils._validate_tags'", "checked by the client"],
+        ),
+        (
+            "import wavefront_pyformance.deltas",
+            "ModuleNotFoundError",
+            ["'wavefront_pyformance.deltas'", "did you mean delta?", "wf_instrument.metrics"],
+        ),
+        (
+            "import wavefront_sdk; wavefront_sdk.nothing",
+            "AttributeError",
+            ["'wavefront_sdk.nothing'", "docs/migration-wavefront-sdk.md"],
+        ),
+        (
+            "import wavefront_opentracing_sdk.propagation as p; p.B3",
+            "AttributeError",
+            ["'wavefront_opentracing_sdk.propagation.B3'", "wf_instrument.tracing"],
+        ),
+    ],
+)
+def test_a_name_that_is_not_there_is_told_with_what_to_use(
+    statement: str, kind: str, parts: list[str]
+) -> None:
+    program = f"""
+try:
+    {statement}
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+    said = run(INSTALL + program)
+    assert said.startswith(f"{kind} wf_instrument stands in for ")
+    assert [part for part in parts if part not in said] == []
+
+
+@pytest.mark.usefixtures("installed")
+def test_asking_whether_a_name_is_there_raises_nothing() -> None:
+    package = importlib.import_module("wavefront_sdk")
+    assert not hasattr(package, "nothing")
+    assert getattr(package, "nothing", None) is None
+    assert not hasattr(package, "__wrapped__")
+
+
+def test_after_uninstalling_modules_answer_as_before() -> None:
+    compat.install()
+    module = importlib.import_module("wavefront_sdk.common.constants")
+    assert "__getattr__" in vars(module)
+    compat.uninstall()
+    assert "__getattr__" not in vars(module)
+
+
+@pytest.mark.parametrize("package", list(compat.LEGACY_PACKAGES))
+def test_every_legacy_package_has_a_page_on_leaving_it(package: str) -> None:
+    page = ROOT / "docs" / f"migration-{package.replace('_', '-')}.md"
+    text = page.read_text(encoding="utf-8")
+    assert f"| `{package}" in text
+    assert "## What behaves better" in text
+    assert "## What is gone" in text
+    assert f"({page.name})" in (ROOT / "docs" / "backends.md").read_text(encoding="utf-8")
+    assert f": {page.name}" in (ROOT / "mkdocs.yml").read_text(encoding="utf-8")

@@ -79,11 +79,12 @@ class ApptuitSendException(ApptuitException):
         msg: object = "",
         status_code: int | None = None,
         success: int | None = None,
-        failed: object = None,
+        failed: int | None = None,
         errors: Iterable[object] | None = None,
     ) -> None:
         if not isinstance(msg, str):
-            msg, status_code, success, failed, errors = "", msg, status_code, success, failed  # type: ignore[assignment]  # the README's order
+            # The README's order.
+            msg, status_code, success, failed, errors = "", msg, status_code, success, failed  # type: ignore[assignment]
         super().__init__(msg)
         self.status_code = status_code
         self.success = success

@@ -260,7 +260,7 @@ class ApptuitReporter(Reporter):
                     wait=self._stopped.wait,
                 )
         except ApptuitSendException as error:
-            success, failed = error.success or 0, len(rows) - (error.success or 0)
+            success, failed = error.success or 0, error.failed or 0
             failures.add(success if is_counted else 0, failed, error.errors)
             failures.has_receiver = error.status_code not in {None, 401, 403}
             if is_counted:

@@ -1,0 +1,1 @@
+"""`wavefront_flask_sdk`."""
