@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from apptuit_service import OK, REFUSED, ApptuitService
+from compat.legacy_program import run
 from loopback import Answer, LoopbackReceiver
 from wf_instrument.backends.apptuit import (
     ApptuitException,
@@ -542,3 +543,18 @@ def test_a_forked_child_reports_only_once_it_starts(registry: MetricsRegistry) -
         # The child tells nothing of its parent's process.
         assert {r["tags"].get("worker_id") for rows in of_child for r in rows} == {None, child}
         reporter.stop()
+
+
+@pytest.mark.slow
+def test_the_end_of_the_interpreter_reports_once_more(service: ApptuitService) -> None:
+    run(f"""
+from wf_instrument.backends.apptuit import ApptuitReporter
+from wf_instrument.metrics.pyformance_shim import MetricsRegistry
+registry = MetricsRegistry()
+reporter = ApptuitReporter(
+    registry, reporting_interval=600, token="t", api_endpoint={service.url!r}
+)
+reporter.start()
+registry.counter("orders").inc()
+""")
+    assert [row["value"] for row in service.rows() if row["metric"] == "orders_count"][-1] == 1

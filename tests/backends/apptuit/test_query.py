@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from apptuit_service import ApptuitService
-from loopback import Answer, LoopbackReceiver
+from loopback import Answer, LoopbackReceiver, Received
 from wf_instrument.backends.apptuit import (
     Apptuit,
     ApptuitException,
@@ -140,9 +141,25 @@ def test_a_query_is_tried_again_as_often_as_asked(status: int) -> None:
 
 @pytest.mark.slow
 def test_a_query_without_an_answer_in_time_is_tried_again() -> None:
-    late = Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf")
-    with ApptuitService([late, RIDES]) as service:
+    asked: list[Received] = []
+    done = threading.Event()
+
+    def late_at_first(one: Received) -> Answer:
+        asked.append(one)
+        if len(asked) == 1:
+            done.wait(20)
+        return RIDES
+
+    with LoopbackReceiver(late_at_first) as service:
         assert len(ask(service, 10, retry_count=1, timeout=0.5)) == 3
+        done.set()
+    assert len(asked) == 2
+
+
+def test_a_query_with_half_an_answer_is_tried_again() -> None:
+    half = Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf")
+    with ApptuitService([half, RIDES]) as service:
+        assert len(ask(service, 10, retry_count=1)) == 3
 
 
 @pytest.mark.parametrize("status", [400, 401, 404])
