@@ -155,7 +155,10 @@ APPTUIT: dict[str, list[str]] = {
         "Apptuit", "BASE_SLEEP_TIME_SECS", "MAX_TAGS_LIMIT", "Output", "QueryResult", "SANITIZERS",
     ],
     "apptuit.timeseries": ["decode_metric", "encode_metric"],
-    "apptuit.utils": ["sanitize_name_apptuit", "sanitize_name_prometheus", "strtobool"],
+    "apptuit.utils": [
+        "_contains_valid_chars", "_get_tags_from_environment", "_validate_tags",
+        "sanitize_name_apptuit", "sanitize_name_prometheus", "strtobool",
+    ],
     "apptuit.pyformance": ["ApptuitReporter", "ProcessMetrics"],
     "apptuit.pyformance.apptuit_reporter": [
         "API_CALL_TIMER", "ApptuitReporter", "BATCH_SIZE", "DISABLE_HOST_TAG",

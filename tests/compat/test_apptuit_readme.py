@@ -80,6 +80,17 @@ def test_a_missing_token_is_the_exception_the_readme_names() -> None:
         apptuit.Apptuit()
 
 
+def test_names_beside_the_readme_do_what_they_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    from apptuit.utils import _contains_valid_chars, _get_tags_from_environment, _validate_tags
+
+    monkeypatch.setenv("APPTUIT_TAGS", "a: 1")
+    assert _get_tags_from_environment() == {"a": "1"}
+    assert _contains_valid_chars("a.b")
+    _validate_tags({"a.b": 1})
+    with pytest.raises(ValueError, match="tag key is 'a b'"):
+        _validate_tags({"a b": 1})
+
+
 def test_the_order_service_reports_its_orders(service: ApptuitService) -> None:
     space = run(service, SERVICE)
     orders = space["OrderService"]("TOKEN")

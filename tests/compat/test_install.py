@@ -308,9 +308,9 @@ print(type(reporter.registry) is mine)
             ["'apptuit.requests'", "Apptuit, ", "docs/migration-apptuit.md"],
         ),
         (
-            "from apptuit.utils import _validate_tags",
+            "from apptuit.utils import _validate_metric",
             "ImportError",
-            ["'apptuit.utils._validate_tags'", "checked by the client"],
+            ["'apptuit.utils._validate_metric'", "checked by the client"],
         ),
         (
             "import wavefront_pyformance.deltas",
