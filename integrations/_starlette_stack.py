@@ -101,6 +101,11 @@ class _Outermost(ServerErrorMiddleware):
         self.layer = layer
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
+        # Awaited by Starlette itself, so what serves need not be a coroutine.
+        if scope["type"] == "http":
+            serving = self.layer.asgi_serve(scope, receive, send)
+            if serving is not None:
+                return serving
         return self.layer(scope, receive, send)
 
 

@@ -168,7 +168,9 @@ def _serving_static(handler: Any) -> Callable[[Any], Any]:
 def _record_of(request: Any) -> Any:
     """Return what is recorded of a request of Django; None where nothing is."""
     try:
-        return request_scope(request).get(REQUEST_KEY)
+        # As `request_scope`, without the call.
+        scope = getattr(request, "scope", None)
+        return (request.META if scope is None else scope).get(REQUEST_KEY)
     except Exception as error:  # noqa: BLE001 - the border to the application
         caught("django.get_response", error)
         return None
@@ -206,8 +208,10 @@ def _answering_async(answer: Callable[[Any], Any]) -> Callable[[Any], Any]:
 def _note_answering(request: Any, record: Any) -> None:
     record.is_bridged = True
     record.thread_id = get_ident()
-    with guard("django.answering"):
+    try:
         note_target(request, record)
+    except Exception as error:  # noqa: BLE001 - the border to the application
+        caught("django.answering", error)
 
 
 def _sending(send_all: Callable[..., Any]) -> Callable[..., Any]:

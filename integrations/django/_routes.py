@@ -48,7 +48,13 @@ def request_scope(request: Any) -> Any:
 
 def note_route(request: Any, match: Any) -> None:
     """Note what a request was resolved to."""
-    request_scope(request)[ROUTE_KEY] = route_of_match(match)
+    # As `route_of_match` and `request_scope`, without the calls: every request comes here.
+    view = match.func
+    template = match.route or ""
+    scope = getattr(request, "scope", None)
+    (request.META if scope is None else scope)[ROUTE_KEY] = _known.get(
+        (template, id(view))
+    ) or _route(template, view)
 
 
 def note_static(request: Any, handler: Any) -> None:
@@ -63,14 +69,15 @@ def note_target(request: Any, record: Any) -> None:
     Django writes over the environ: from then on its path is text, where WSGI has bytes. Of a
     script name by its settings an ASGI server knows nothing.
     """
-    root, path = request.META.get("SCRIPT_NAME", ""), request.path_info
-    scope = getattr(request, "scope", None)
-    if scope is None:
-        is_known = path.isascii() and root.isascii()
+    path = request.path_info
+    if getattr(request, "scope", None) is None:
+        # With the root in front.
+        is_known = request.path.isascii()
     else:
         is_known = not settings.FORCE_SCRIPT_NAME
     if is_known:
         return
+    root = request.META.get("SCRIPT_NAME", "")
     query = request.META.get("QUERY_STRING") if record.recorder.settings.url_query else ""
     target = f"{root}{path}?{query}" if query else f"{root}{path}"
     record.known_target = target

@@ -77,10 +77,10 @@ def shorten(owner: type[Any], **names: str) -> None:
     if IS_COMPILED:
         for name, short_cut in names.items():
             link(**{short_cut: getattr(owner, name)})
-            replace(owner, name, getattr(owner, short_cut))
+            replace(owner, name, getattr(super(owner, owner), short_cut))
 
 
-def replace(owner: type[Any], name: str, short_cut: Callable[..., Any]) -> None:
+def replace(owner: type[Any], name: str, short_cut: Callable[..., Any] | None) -> None:
     """Put a short cut in the place of one method, where short cuts are compiled."""
     if IS_COMPILED:
         _known.append((owner, name, short_cut, getattr(owner, name), name in vars(owner)))

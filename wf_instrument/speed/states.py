@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from wf_instrument.reporting.pipeline import Pipeline
     from wf_instrument.reporting.snapshot import Outcome
@@ -187,6 +187,3 @@ class DriverState:
     tracer: WavefrontTracer | None
     is_on: bool = True
     traces_all: bool = True
-
-    def asgi_serve(self, scope: Any, receive: Any, send: Any) -> Awaitable[None] | None:
-        """Return what serves an ordinary request by short cuts; None where there are none."""

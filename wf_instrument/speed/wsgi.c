@@ -18,13 +18,25 @@ static int has_noted(PyObject *environ, PyObject *keys)
     return 0;
 }
 
+/* Whether there is a span or request around, of which the twin finds out more. */
+static int is_within_request(void)
+{
+    PyObject *span = NULL, *request = NULL;
+    int is_alone = PyContextVar_Get(py_active, NULL, &span) == 0 && span == Py_None &&
+                   PyContextVar_Get(py_spanless, NULL, &request) == 0 && request == Py_None;
+    PyErr_Clear();
+    Py_XDECREF(span);
+    Py_XDECREF(request);
+    return !is_alone;
+}
+
 /* Whether a request is to be recorded: 1 here, 0 by the twin, -1 on error. */
 static int is_ours(Driver *driver, PyObject *environ)
 {
     Recorder *recorder = (Recorder *)driver->recorder;
     if (!driver->is_on ||
         recorder == NULL || !PyObject_TypeCheck(recorder, &RecorderType) ||
-        !PyDict_CheckExact(environ) || PyList_GET_SIZE(py_asgi_drivers) != 0 ||
+        !PyDict_CheckExact(environ) || (PyList_GET_SIZE(py_asgi_drivers) != 0 && is_within_request()) ||
         !absent(recorder->extras) || recorder->pipeline == NULL ||
         recorder->noted_keys == NULL || !PyTuple_CheckExact(recorder->noted_keys))
         return 0;

@@ -67,7 +67,7 @@ class SpanBuffer:
         part = spans[:n]
         del spans[:n]
         # It has the attributes of SpanData, which is all that reporters use.
-        kept = [DeferredSpan(span) for span in part if not _is_orphan(span)]
+        kept = [DeferredSpan(span) for span in part if span.request is None or not _is_orphan(span)]
         draft.spans.extend(cast("list[SpanData]", kept))
 
     def get_failure_count(self) -> int:

@@ -84,6 +84,9 @@ class AsgiTelemetry(DriverState):
         if not asgi_drivers:
             asgi_drivers.append(True)
 
+    def asgi_serve(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None] | None:
+        """Return what serves an ordinary HTTP request by short cuts; None where there are none."""
+
     async def serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve what is neither an HTTP request nor a WebSocket."""
         await self.app(scope, receive, send)
@@ -436,3 +439,4 @@ _serve: Final = AsgiTelemetry.__call__
 link(as_coroutine=as_coroutine, asgi_request=AsgiRequest, stepped=stepped)
 shorten(AsgiRequest, send="asgi_send", finish="asgi_finish")
 replace(AsgiTelemetry, "__call__", _serve_shortly)
+replace(AsgiTelemetry, "asgi_serve", getattr(DriverState, "asgi_serve", None))
