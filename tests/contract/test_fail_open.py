@@ -57,6 +57,7 @@ BORDER: Final = {
     "AsgiRequest.returned",
     "AsgiRequest.send",
     "AsgiTelemetry.__call__",
+    "AsgiTelemetry.asgi_serve",
     "AsgiTelemetry._begin",
     "_serve_shortly",
     "CountedInput.__getattr__",
