@@ -22,9 +22,11 @@ def _own_settings(
     """Keep the developer's variables, settings file and local stores out of the tests."""
     for name in list(os.environ):
         # Which twin is tested is said by who runs the tests.
-        if name.startswith("WF_") and name != "WF_PURE_PYTHON":
+        if name.startswith(("WF_", "OTEL_")) and name != "WF_PURE_PYTHON":
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+    # Suites that run at the same time would take worker slots from each other.
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
 
 
 @pytest.fixture(autouse=True)

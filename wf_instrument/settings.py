@@ -1,7 +1,8 @@
 """Every setting, in one table: the fields of `Settings`.
 
 From the table are made the reader of arguments, environment and file, the command line's help
-and the page of the documentation. Precedence: argument over environment over file over default.
+and the page of the documentation. Precedence: argument over environment over file over what
+OpenTelemetry's variables say over default.
 """
 
 from __future__ import annotations
@@ -10,23 +11,24 @@ import dataclasses
 import math
 import os
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from wf_instrument.errors import ConfigError
 from wf_instrument.identity import ApplicationTags, Identity, default_source
-from wf_instrument.policies import QUIET_ROUTES, Policy, PolicyTable, policies_of
+from wf_instrument.policies import QUIET_ROUTES, Policy, PolicyTable
 from wf_instrument.settings_file import read_settings_file
-from wf_instrument.trust import trust_rule
+from wf_instrument.settings_otel import otel_settings
+from wf_instrument.settings_values import CONVERTERS, TYPE_WORDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
 
 __all__ = ["DEFAULT_REPORTER", "SettingRow", "Settings", "load_settings", "setting_rows"]
 
 #: Where figures go when nothing is configured: the embedded store of the user's state directory.
 DEFAULT_REPORTER: Final = "local://"
-
-_LOG_FORMS: Final = ("off", "text", "json")
 
 
 def _row(
@@ -61,6 +63,22 @@ class Settings:
     """
 
     enabled: bool = _row(True, "WF_ENABLED", "Instrument at all; off leaves apps untouched.")
+    disabled: tuple[str, ...] = _row(
+        (),
+        "WF_DISABLED",
+        "Integrations that `wf-instrument run` leaves out, `django,logging` for example.",
+        kind="names",
+    )
+    compat: bool = _row(
+        False,
+        "WF_COMPAT",
+        "`wf-instrument run` gives this library to programs that import the Wavefront SDKs.",
+    )
+    log_ids: bool = _row(
+        False,
+        "WF_LOG_IDS",
+        "`wf-instrument run` puts `trace_id`, `span_id` and `route` on every log record.",
+    )
     application: str = _row("default", "WF_APPLICATION", "Name of the application.")
     service: str = _row("default", "WF_SERVICE", "Name of the service, one program of it.")
     cluster: str = _row("", "WF_CLUSTER", "Cluster it runs in, for example a region.")
@@ -310,6 +328,8 @@ def load_settings(
     arguments: Mapping[str, object] | None = None,
     environ: Mapping[str, str] | None = None,
     folder: Path | None = None,
+    *,
+    on_problem: Callable[[ConfigError], object] | None = None,
 ) -> Settings:
     """Resolve all settings.
 
@@ -318,22 +338,20 @@ def load_settings(
         environ: The environment; `os.environ` by default.
         folder: Where `wf_instrument.toml` or `pyproject.toml` is looked for; the current folder
             by default.
+        on_problem: Told of what is wrong in environment and file, which then counts as not given.
+            By default it is raised.
 
     Raises:
         ConfigError: A name is unknown or a value does not fit; says where it came from.
     """
     rows = {row.name: row for row in setting_rows()}
+    tell = on_problem or _refuse
     values: dict[str, object] = {}
-    file_path, table = read_settings_file(folder or Path())
-    for name, value in table.items():
-        where = f"{file_path}, setting {name!r}"
-        values[name] = _convert(_known(rows, name, where), value, where)
-    env = os.environ if environ is None else environ
-    for row in rows.values():
-        text = env.get(row.variable, "").strip()
-        if text:
-            where = f"environment variable {row.variable}"
-            values[row.name] = _convert(row, text, where)
+    for where, row, value in _configured(rows, environ, folder, tell):
+        try:
+            values[row.name] = _checked(row, value, where)
+        except ConfigError as problem:
+            tell(problem)
     for name, value in (arguments or {}).items():
         where = f"argument {name!r}"
         row = _known(rows, name, where)
@@ -342,14 +360,59 @@ def load_settings(
     return Settings(**values)  # type: ignore[arg-type]  # _convert made each value fit its field
 
 
+def _configured(
+    rows: Mapping[str, SettingRow],
+    environ: Mapping[str, str] | None,
+    folder: Path | None,
+    tell: Callable[[ConfigError], object],
+) -> Iterator[tuple[str, SettingRow, object]]:
+    """Yield what is configured outside of the code, what counts least first, and where."""
+    env = os.environ if environ is None else environ
+    for name, where, text in otel_settings(env):
+        yield where, rows[name], text
+    try:
+        file_path, table = read_settings_file(folder or Path())
+    except ConfigError as problem:
+        tell(problem)
+    else:
+        for name, value in table.items():
+            where = f"{file_path}, setting {name!r}"
+            try:
+                row = _known(rows, name, where)
+            except ConfigError as problem:
+                tell(problem)
+            else:
+                yield where, row, value
+    for row in rows.values():
+        text = env.get(row.variable, "").strip()
+        if text:
+            yield f"environment variable {row.variable}", row, text
+
+
+def _refuse(problem: ConfigError) -> None:
+    raise problem
+
+
+def _checked(row: SettingRow, value: object, where: str) -> object:
+    """Return the value as a field has it, if settings with it alone can be made."""
+    converted = _convert(row, value, where)
+    Settings(**{row.name: converted})  # type: ignore[arg-type]  # as in `load_settings`
+    return converted
+
+
 def _known(rows: Mapping[str, SettingRow], name: str, where: str) -> SettingRow:
     if name not in rows:
-        raise ConfigError(f"{where}: no such setting; known: {', '.join(rows)}")
+        # Imported here: only who mistypes pays for it.
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, rows, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(rows)}"
+        raise ConfigError(f"{where}: no such setting; {hint}")
     return rows[name]
 
 
 def _convert(row: SettingRow, value: object, where: str) -> object:
-    converter = _CONVERTERS[row.type_name]
+    converter = CONVERTERS[row.type_name]
     try:
         return converter(value)
     except ConfigError as exc:  # says already what was wrong in which row
@@ -370,101 +433,7 @@ def _check_range(row: SettingRow, value: object) -> None:
 
 
 def _expected(row: SettingRow) -> str:
-    words = _TYPE_WORDS[row.type_name]
+    words = TYPE_WORDS[row.type_name]
     if row.minimum > -math.inf:
         words += f" from {row.minimum:g} to {row.maximum:g}"
     return f"{words} {row.unit}".strip()
-
-
-def _to_bool(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        text = value.strip().lower()
-        if text in {"1", "true", "yes", "on"}:
-            return True
-        if text in {"0", "false", "no", "off"}:
-            return False
-    raise ValueError(value)
-
-
-def _to_str(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(value)
-    return value.strip()
-
-
-def _to_int(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        raise TypeError(value)
-    return int(value)
-
-
-def _to_float(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise TypeError(value)
-    return float(value)
-
-
-def _to_strings(separator: str | None) -> Callable[[object], tuple[str, ...]]:
-    def convert(value: object) -> tuple[str, ...]:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(separator) if part.strip())
-        if isinstance(value, list | tuple):
-            return tuple(_to_str(part) for part in value)
-        raise TypeError(value)
-
-    return convert
-
-
-def _to_pairs(value: object) -> tuple[tuple[str, str], ...]:
-    if isinstance(value, str):
-        return tuple(_to_pair(part) for part in value.split(",") if part.strip())
-    if isinstance(value, Mapping):
-        return tuple(_to_pair(item) for item in value.items())
-    if isinstance(value, list | tuple):
-        return tuple(_to_pair(item) for item in value)
-    raise TypeError(value)
-
-
-def _to_pair(item: object) -> tuple[str, str]:
-    parts = item.split("=", 1) if isinstance(item, str) else item
-    if not isinstance(parts, list | tuple) or len(parts) != 2:
-        raise ValueError(item)
-    key, text = (str(part).strip() for part in parts)
-    if not key or not text:  # no backend takes a blank key or value
-        raise ValueError(item)
-    return key, text
-
-
-def _to_log_form(value: object) -> str:
-    text = "off" if value is False else _to_str(value).lower()
-    if text not in _LOG_FORMS:
-        raise ValueError(value)
-    return text
-
-
-_CONVERTERS: Final[Mapping[str, Callable[[object], object]]] = {
-    "bool": _to_bool,
-    "str": _to_str,
-    "log form": _to_log_form,
-    "trust": trust_rule,
-    "int": _to_int,
-    "float": _to_float,
-    "tuple[str, ...]": _to_strings(None),
-    "tuple[tuple[str, str], ...]": _to_pairs,
-    "tuple[tuple[str, Policy], ...]": policies_of,
-}
-_TYPE_WORDS: Final[Mapping[str, str]] = {
-    "bool": "true or false",
-    "str": "a string",
-    "log form": "'off', 'text' or 'json'",
-    "trust": "'always', 'sampled-only', 'never' or networks like '10.0.0.0/8'",
-    "int": "a whole number",
-    "float": "a number",
-    "tuple[str, ...]": "strings",
-    "tuple[tuple[str, str], ...]": "key=value pairs separated by commas",
-    "tuple[tuple[str, Policy], ...]": (
-        'a table by route, for example {"/cart": {"exclude": ["spans"]}}'
-    ),
-}

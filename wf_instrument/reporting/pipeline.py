@@ -23,6 +23,7 @@ from wf_instrument.forking import reset_after_fork
 from wf_instrument.guard import RateLimitedLog, caught, errors_caught
 from wf_instrument.reporting.merge import merge_snapshots
 from wf_instrument.reporting.snapshot import Point, Snapshot, SnapshotDraft
+from wf_instrument.worker_slot import taken_slot
 
 if TYPE_CHECKING:
     from wf_instrument.identity import Identity
@@ -70,6 +71,7 @@ class Pipeline:
         self._log = RateLimitedLog(log)
         self._spent_s = 0.0
         self._ticks = 0
+        self._has_slot = False
         self._reset()
         reset_after_fork(self._in_child)
 
@@ -84,6 +86,7 @@ class Pipeline:
         self._reset()
         self.is_running = False
         self.identity = self.identity.in_child()
+        self._has_slot = False
         for slot in self._slots:
             slot.pending = None
             slot.due_s = 0.0
@@ -202,11 +205,21 @@ class Pipeline:
     def _tick(self, *, force: bool) -> None:
         with self._tick_lock:
             begun = time.perf_counter()
+            if not self._has_slot:
+                # Not earlier: a server's parent process that reports nothing needs none.
+                self._has_slot = True
+                self._take_slot()
             snapshot = self._drain()
             for slot in self._slots:
                 self._feed(slot, snapshot, force=force)
             self._ticks += 1
             self._spent_s += time.perf_counter() - begun
+
+    def _take_slot(self) -> None:
+        """Find out which of the workers of one host this process is. Caller holds `_tick_lock`."""
+        tags = self.identity.tags
+        slot = taken_slot(tags.application, tags.service, self.identity.source)
+        self.identity = replace(self.identity, worker_slot=slot)
 
     def _drain(self) -> Snapshot:
         draft = SnapshotDraft()
