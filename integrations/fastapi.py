@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from wf_instrument.automatic import gives_way
 from wf_instrument.errors import MissingExtraError
 from wf_instrument.telemetry import telemetry_for
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from wf_instrument.identity import ApplicationTags
 
 __all__ = ["TelemetryMiddleware", "instrument_app", "is_application", "uninstrument_app"]
+
+#: What `wf-instrument run` instruments when it is made.
+APPLICATION_CLASSES: Final = (fastapi.FastAPI,)
 
 _ROUTE_CLASSES = (fastapi.routing.APIRoute, fastapi.routing.APIWebSocketRoute)
 
@@ -47,6 +51,8 @@ def instrument_app(
         ConfigError: It is no such application, or a setting is wrong.
     """
     require(app, fastapi.FastAPI, "an application of FastAPI; give the `fastapi.FastAPI` itself")
+    if gives_way(app):
+        uninstrument_app(app)
     if not StackInstrumentation.is_on(app):
         telemetry = telemetry_for(settings, application_tags)
         if telemetry.settings.enabled:

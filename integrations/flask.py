@@ -11,6 +11,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
+from wf_instrument.automatic import gives_way
 from wf_instrument.errors import ConfigError, MissingExtraError
 from wf_instrument.guard import caught, guard
 from wf_instrument.telemetry import Telemetry, telemetry_for
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
     from wf_instrument.web.recorder import Recorder
 
 __all__ = ["FlaskTracing", "instrument_app", "is_application", "uninstrument_app"]
+
+#: What `wf-instrument run` instruments when it is made.
+APPLICATION_CLASSES: Final = (flask.Flask,)
 
 #: Key of `app.extensions` under which the instrumentation of an application stands.
 EXTENSION: Final = "wf_instrument"
@@ -73,6 +77,8 @@ def instrument_app(
         ConfigError: It is no such application, or a setting is wrong.
     """
     require(app, flask.Flask, "an application of Flask; give the `flask.Flask` itself")
+    if gives_way(app):
+        uninstrument_app(app)
     if EXTENSION not in app.extensions:
         telemetry = telemetry_for(settings, application_tags)
         if telemetry.settings.enabled:
@@ -140,6 +146,8 @@ class FlaskTracing:
         self._enable_internal_metrics = enable_internal_metrics
         self._telemetry: Telemetry | None = None
         self._recorder: Recorder | None = None
+        if app is not None and gives_way(app):
+            uninstrument_app(app)
         if app is not None and EXTENSION not in app.extensions and self._is_enabled():
             _Instrumented(
                 app,

@@ -6,8 +6,9 @@ lifespans by itself, so that reporting begins and ends in hooks of the applicati
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from wf_instrument.automatic import gives_way
 from wf_instrument.errors import MissingExtraError
 from wf_instrument.telemetry import telemetry_for
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from wf_instrument.telemetry import Telemetry
 
 __all__ = ["instrument_app", "is_application", "uninstrument_app"]
+
+#: What `wf-instrument run` instruments when it is made.
+APPLICATION_CLASSES: Final = (litestar.Litestar,)
 
 
 def instrument_app(
@@ -54,6 +58,8 @@ def instrument_app(
     require(
         app, litestar.Litestar, "an application of Litestar; give the `litestar.Litestar` itself"
     )
+    if gives_way(app):
+        uninstrument_app(app)
     if _hooks(app) is None:
         telemetry = telemetry_for(settings, application_tags)
         if telemetry.settings.enabled:

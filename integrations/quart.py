@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from wf_instrument.automatic import gives_way
 from wf_instrument.errors import MissingExtraError
 from wf_instrument.guard import guard
 from wf_instrument.telemetry import telemetry_for
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 
 __all__ = ["instrument_app", "is_application", "uninstrument_app"]
 
+#: What `wf-instrument run` instruments when it is made.
+APPLICATION_CLASSES: Final = (quart.Quart,)
+
 #: Key of `app.extensions` under which the instrumentation of an application stands.
 _EXTENSION: Final = "wf_instrument"
 
@@ -62,6 +66,8 @@ def instrument_app(
         ConfigError: It is no such application, or a setting is wrong.
     """
     require(app, quart.Quart, "an application of Quart; give the `quart.Quart` itself")
+    if gives_way(app):
+        uninstrument_app(app)
     if _EXTENSION not in app.extensions:
         telemetry = telemetry_for(settings, application_tags)
         if telemetry.settings.enabled:

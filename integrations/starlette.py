@@ -6,8 +6,9 @@ Starlette makes outside of them, are recorded as they are sent.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from wf_instrument.automatic import gives_way
 from wf_instrument.errors import MissingExtraError
 from wf_instrument.telemetry import telemetry_for
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from wf_instrument.identity import ApplicationTags
 
 __all__ = ["TelemetryMiddleware", "instrument_app", "is_application", "uninstrument_app"]
+
+#: What `wf-instrument run` instruments when it is made.
+APPLICATION_CLASSES: Final = (starlette.applications.Starlette,)
 
 
 def instrument_app(
@@ -53,6 +57,8 @@ def instrument_app(
         starlette.applications.Starlette,
         "an application of Starlette; give the `Starlette` itself",
     )
+    if gives_way(app):
+        uninstrument_app(app)
     if not StackInstrumentation.is_on(app):
         telemetry = telemetry_for(settings, application_tags)
         if telemetry.settings.enabled:

@@ -17,6 +17,7 @@ INTEGRATIONS = Path(__import__("wf_instrument.integrations", fromlist=["x"]).__f
 RANKS = {
     "guard": -1, "speed": -1, "errors": 0, "_version": 0, "forking": 0, "process_exit": 0,
     "value_text": 0,
+    "nearest_name": 0, "automatic": 0,
     "identity": 1, "worker_slot": 1, "policies": 1, "settings_file": 1, "ticker": 1,
     "settings": 2, "settings_otel": 1, "settings_values": 1.5, "trust": 1,
     "metrics": 3, "sender": 3,
@@ -27,7 +28,7 @@ RANKS = {
     "traced": 8, "pytest_plugin": 9,
     "integrations": 8,
     "compat": 9,
-    "auto": 9, "cli": 10, "__main__": 11, "__init__": 0,
+    "auto": 9.5, "cli": 10, "__main__": 11, "__init__": 0,
 }  # fmt: skip
 
 

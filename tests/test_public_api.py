@@ -10,13 +10,17 @@ from wf_instrument.errors import MissingExtraError
 
 PUBLIC = {
     "wf_instrument": [
-        "ApplicationTags", "Settings", "__version__", "flush", "get_registry", "get_tracer",
+        "ApplicationTags", "Settings", "__version__", "auto_instrument", "flush",
+        "get_registry", "get_tracer",
         "instrument", "observe", "set_dimension", "shutdown", "span", "trace",
     ],
     "wf_instrument.integrations.asgi": [
         "TelemetryMiddleware", "instrument_app", "uninstrument_app",
     ],
-    "wf_instrument.integrations.django": ["instrument_app", "is_application", "uninstrument_app"],
+    "wf_instrument.auto": ["auto_instrument"],
+    "wf_instrument.integrations.django": [
+        "APPLICATION_CLASSES", "instrument_app", "is_application", "uninstrument_app",
+    ],
     "wf_instrument.integrations.django.middleware": ["TelemetryMiddleware"],
     "wf_instrument.integrations.fastapi": [
         "TelemetryMiddleware", "instrument_app", "is_application", "uninstrument_app",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from wf_instrument._version import __version__
 
 if TYPE_CHECKING:
+    from wf_instrument.auto.start import auto_instrument
     from wf_instrument.identity import ApplicationTags
     from wf_instrument.policies import observe
     from wf_instrument.settings import Settings
@@ -22,6 +23,7 @@ __all__ = [
     "ApplicationTags",
     "Settings",
     "__version__",
+    "auto_instrument",
     "flush",
     "get_registry",
     "get_tracer",
@@ -36,6 +38,7 @@ __all__ = [
 _HOMES: Final = {
     "ApplicationTags": "wf_instrument.identity",
     "Settings": "wf_instrument.settings",
+    "auto_instrument": "wf_instrument.auto.start",
     "flush": "wf_instrument.telemetry",
     "get_registry": "wf_instrument.telemetry",
     "get_tracer": "wf_instrument.telemetry",

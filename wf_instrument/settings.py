@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from wf_instrument.errors import ConfigError
 from wf_instrument.identity import ApplicationTags, Identity, default_source
+from wf_instrument.nearest_name import nearest
 from wf_instrument.policies import QUIET_ROUTES, Policy, PolicyTable
 from wf_instrument.settings_file import read_settings_file
 from wf_instrument.settings_otel import otel_settings
@@ -402,12 +403,7 @@ def _checked(row: SettingRow, value: object, where: str) -> object:
 
 def _known(rows: Mapping[str, SettingRow], name: str, where: str) -> SettingRow:
     if name not in rows:
-        # Imported here: only who mistypes pays for it.
-        from difflib import get_close_matches
-
-        near = get_close_matches(name, rows, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(rows)}"
-        raise ConfigError(f"{where}: no such setting; {hint}")
+        raise ConfigError(f"{where}: no such setting; {nearest(name, rows)}")
     return rows[name]
 
 

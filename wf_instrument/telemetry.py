@@ -46,10 +46,12 @@ __all__ = [
     "Instrumentation",
     "Telemetry",
     "default_telemetry",
+    "default_to",
     "flush",
     "get_registry",
     "get_tracer",
     "instrument",
+    "longest_shutdown_s",
     "shutdown",
     "telemetry_for",
 ]
@@ -62,6 +64,9 @@ _GRACE_S: Final = 0.25
 _GRACE_STEP_S: Final = 0.002
 
 INTEGRATION_GROUP: Final = "wf_instrument.integrations"
+
+#: What the entry points of libraries name; those of frameworks name `instrument_app`.
+_OF_LIBRARIES: Final = "install"
 
 #: Integrations of no framework. Files of applications have these names, too.
 _INTERFACES: Final = frozenset({"asgi", "wsgi"})
@@ -228,6 +233,7 @@ class Telemetry:
 
 _lock = threading.Lock()
 _default: Telemetry | None = None
+_defaults: Settings | None = None
 _all: weakref.WeakSet[Telemetry] = weakref.WeakSet()
 
 
@@ -240,8 +246,19 @@ def default_telemetry() -> Telemetry:
     global _default
     with _lock:
         if _default is None:
-            _default = Telemetry(load_settings())
+            _default = Telemetry(_defaults or load_settings())
         return _default
+
+
+def default_to(settings: Settings) -> None:
+    """Make the process' telemetry from these settings, where nobody gives others."""
+    global _defaults
+    _defaults = settings
+
+
+def longest_shutdown_s() -> float:
+    """Return the seconds that `shutdown` may take."""
+    return max((one.settings.shutdown_timeout_s for one in list(_all)), default=0.0)
 
 
 def telemetry_for(
@@ -341,7 +358,11 @@ def instrument(app: object, **settings: object) -> Instrumentation:
     Raises:
         ConfigError: No installed integration knows the application, or a setting is wrong.
     """
-    points = {point.name: point for point in entry_points(group=INTEGRATION_GROUP)}
+    points = {
+        point.name: point
+        for point in entry_points(group=INTEGRATION_GROUP)
+        if point.attr != _OF_LIBRARIES
+    }
     point = points.get(_framework_of(app, points) or _interface_of(app))
     if point is None:
         kind = app if isinstance(app, type) else type(app)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from wf_instrument.automatic import gives_way
 from wf_instrument.errors import MissingExtraError
 from wf_instrument.telemetry import telemetry_for
 
@@ -60,6 +61,8 @@ def instrument_app(
         ConfigError: It is no handler of Django, or a setting is wrong.
     """
     require(application, HANDLERS, _WANTED)
+    if gives_way(application):
+        uninstrument_app(application)
     if HandlerInstrumentation.is_on(application):
         return application
     if not settings and application_tags is None:

@@ -8,6 +8,7 @@ import click
 
 from wf_instrument._version import __version__
 from wf_instrument.cli.demo import demo
+from wf_instrument.cli.run import run
 from wf_instrument.cli.send import send
 from wf_instrument.cli.spool import spool
 from wf_instrument.cli.ui import ui
@@ -28,6 +29,7 @@ def commands() -> None:
 
 
 commands.add_command(demo)
+commands.add_command(run)
 commands.add_command(send)
 commands.add_command(spool)
 commands.add_command(ui)

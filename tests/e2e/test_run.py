@@ -1,0 +1,104 @@
+"""`wf-instrument run`: whatever server, each request of a program that does not know us counts."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from run_server import RunServer, recorded, send, wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_GUNICORN: Final = "gunicorn --bind 127.0.0.1:PORT --graceful-timeout 10"
+_ASYNC: Final = "uvicorn_worker.UvicornWorker"
+_UVICORN: Final = "uvicorn --port PORT --log-level warning"
+
+SERVERS: Final = [
+    # One worker.
+    "flask --app flask_shop run --port PORT",
+    "python django_shop.py runserver --noreload PORT",
+    f"{_GUNICORN} flask_shop:app",
+    f"{_GUNICORN} django_shop:application",
+    f"{_UVICORN} starlette_shop:app",
+    f"{_UVICORN} fastapi_shop:app",
+    f"{_UVICORN} --lifespan off fastapi_shop:app",
+    f"{_UVICORN} django_shop:asgi_application",
+    "hypercorn --bind 127.0.0.1:PORT starlette_shop:app",
+    # Four.
+    f"{_GUNICORN} --workers 4 flask_shop:app",
+    f"{_GUNICORN} --workers 4 --preload flask_shop:app",
+    f"{_GUNICORN} --workers 4 --worker-class gthread --threads 2 django_shop:application",
+    f"{_GUNICORN} --workers 4 --threads 2 --preload django_shop:application",
+    f"{_GUNICORN} --workers 4 --worker-class gevent flask_shop:app",
+    f"{_GUNICORN} --workers 4 --worker-class gevent --preload flask_shop:app",
+    f"{_GUNICORN} --workers 4 --worker-class gevent django_shop:application",
+    f"{_GUNICORN} --workers 4 --worker-class {_ASYNC} starlette_shop:app",
+    f"{_GUNICORN} --workers 4 --preload --worker-class {_ASYNC} fastapi_shop:app",
+    f"{_UVICORN} --workers 4 starlette_shop:app",
+    f"{_UVICORN} --workers 4 fastapi_shop:app",
+    f"{_UVICORN} --workers 4 django_shop:asgi_application",
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", SERVERS, ids=[one.replace(" ", "_") for one in SERVERS])
+def test_nothing_is_missing_after_sigterm(command: str, tmp_path: Path) -> None:
+    if "gevent" in command:
+        pytest.importorskip("gevent")
+    if "uvicorn_worker" in command:
+        pytest.importorskip("uvicorn_worker")
+    with RunServer(command, tmp_path) as server:
+        sent = send(server.port, 20)
+        server.end()
+        assert recorded(server.file) == sent, server.log()
+
+
+@pytest.mark.slow
+def test_a_killed_worker_loses_its_last_interval_at_most(tmp_path: Path) -> None:
+    with RunServer(f"{_GUNICORN} --workers 4 flask_shop:app", tmp_path) as server:
+        sent = send(server.port, 20)
+        # An interval later all of it is delivered, and the worker may go.
+        assert wait_until(lambda: server.total() == sum(sent.values()))
+        os.kill(min(server.workers()), signal.SIGKILL)
+        sent += send(server.port, 20)
+        server.end()
+        assert recorded(server.file) == sent
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command",
+    [
+        "flask --app flask_shop run --debug --port PORT",
+        "python django_shop.py runserver PORT",
+        "uvicorn --port PORT --reload fastapi_shop:app",
+        f"{_GUNICORN} --workers 2 --reload flask_shop:app",
+    ],
+    ids=["flask", "django", "uvicorn", "gunicorn"],
+)
+def test_nothing_is_missing_when_the_server_reloads_its_code(command: str, tmp_path: Path) -> None:
+    apps = tmp_path / "apps"
+    apps.mkdir()
+    for one in RunServer.apps():
+        (apps / one.name).write_text(one.read_text())
+    with RunServer(command, tmp_path, apps=apps) as server:
+        sent = send(server.port, 8)
+        assert wait_until(lambda: server.total() == sum(sent.values())), server.log()
+        before = server.workers()
+        for one in apps.iterdir():
+            os.utime(one)
+        # Until a new process answers; what it answered meanwhile counts, too.
+        while server.workers() <= before:
+            try:
+                sent += send(server.port, 4)
+            except OSError:
+                continue
+            answered = sum(sent.values())
+            wait_until(lambda answered=answered: server.total() >= answered, 2)
+        # As a terminal does: to the whole group.
+        server.end(group=True)
+        assert recorded(server.file) == sent, server.log()

@@ -1,0 +1,47 @@
+"""What `sitecustomize` calls in each Python process under `wf-instrument run`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from wf_instrument.auto.environment import FOUND, RUN
+from wf_instrument.auto.start import watch
+
+if TYPE_CHECKING:
+    from wf_instrument.auto.discovery import Integration
+    from wf_instrument.settings import Settings
+
+__all__ = ["start"]
+
+
+def start() -> None:
+    """Watch for what is imported; deliver at SIGTERM."""
+    asked = _names(RUN)
+    if "compat" in asked:
+        from wf_instrument.compat import install
+
+        install()
+    watch(_integrations(), disabled=_names("WF_DISABLED"), asked=asked, settings=_settings)
+
+    from wf_instrument.auto.termination import deliver_at_termination
+
+    deliver_at_termination()
+
+
+def _names(variable: str) -> list[str]:
+    return os.environ.get(variable, "").replace(",", " ").split()
+
+
+def _integrations() -> list[Integration]:
+    from wf_instrument.auto.discovery import from_text, installed_integrations
+
+    found = from_text(os.environ.get(FOUND, ""))
+    return installed_integrations() if found is None else found
+
+
+def _settings() -> Settings:
+    from wf_instrument.settings import load_settings
+
+    # The command said already what is wrong.
+    return load_settings(on_problem=lambda problem: None)
