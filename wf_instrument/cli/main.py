@@ -8,6 +8,8 @@ import click
 
 from wf_instrument._version import __version__
 from wf_instrument.cli.demo import demo
+from wf_instrument.cli.doctor import doctor
+from wf_instrument.cli.listing import list_parts
 from wf_instrument.cli.run import run
 from wf_instrument.cli.send import send
 from wf_instrument.cli.spool import spool
@@ -29,6 +31,8 @@ def commands() -> None:
 
 
 commands.add_command(demo)
+commands.add_command(doctor)
+commands.add_command(list_parts)
 commands.add_command(run)
 commands.add_command(send)
 commands.add_command(spool)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from wf_instrument.cli.send_sources import Item
     from wf_instrument.reporting.reporter import Reporter
+    from wf_instrument.settings import Settings
 
 __all__ = ["Sending"]
 
@@ -45,13 +46,14 @@ class Sending:
 
     Args:
         urls: Reporters; those of the settings when empty, else the local store.
+        settings: Resolved settings; read from environment and file when None.
 
     Raises:
         ConfigError: A URL cannot be used.
     """
 
-    def __init__(self, urls: tuple[str, ...]) -> None:
-        settings = load_settings()
+    def __init__(self, urls: tuple[str, ...], settings: Settings | None = None) -> None:
+        settings = settings or load_settings()
         identity = settings.identity()
         self.accepted = 0
         self.rejected = 0
