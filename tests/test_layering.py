@@ -17,7 +17,7 @@ INTEGRATIONS = Path(__import__("wf_instrument.integrations", fromlist=["x"]).__f
 RANKS = {
     "guard": -1, "speed": -1, "errors": 0, "_version": 0, "forking": 0, "process_exit": 0,
     "value_text": 0,
-    "nearest_name": 0, "automatic": 0,
+    "nearest_name": 0, "automatic": 0, "suppression": 0, "outgoing": 7.5,
     "identity": 1, "worker_slot": 1, "policies": 1, "settings_file": 1, "ticker": 1,
     "settings": 2, "settings_otel": 1, "settings_values": 1.5, "trust": 1,
     "metrics": 3, "sender": 3,
@@ -79,13 +79,14 @@ def test_imports_point_to_lower_layers_only(part: str, path: Path) -> None:
 
 def test_foreign_packages_are_imported_where_they_belong() -> None:
     homes = {
-        "sqlite3": {"backends"}, "pyformance": {"metrics"}, "urllib3": {"sender"},
+        "sqlite3": {"backends"}, "pyformance": {"metrics"}, "urllib3": {"sender", "integrations"},
         "click": {"cli"}, "starlette": {"dashboard", "integrations"},
         "uvicorn": {"dashboard", "cli"},
-        "opentracing": {"tracing"}, "flask": {"integrations", "cli"},
+        "opentracing": {"tracing", "outgoing"}, "flask": {"integrations", "cli"},
         "anyio": {"integrations"}, "fastapi": {"integrations", "cli"},
         "litestar": {"integrations"}, "quart": {"integrations"},
         "django": {"integrations"}, "asgiref": {"integrations"},
+        "requests": {"integrations"}, "httpx": {"integrations"}, "aiohttp": {"integrations"},
     }  # fmt: skip
     for part, path in MODULES:
         for name in run_time_imports(path):

@@ -40,6 +40,10 @@ PUBLIC = {
     "wf_instrument.integrations.wsgi": [
         "TelemetryMiddleware", "instrument_app", "uninstrument_app",
     ],
+    "wf_instrument.integrations.aiohttp_client": ["install", "uninstall"],
+    "wf_instrument.integrations.httpx": ["install", "uninstall"],
+    "wf_instrument.integrations.requests": ["install", "uninstall"],
+    "wf_instrument.integrations.urllib3": ["install", "uninstall"],
     "wf_instrument.metrics": [
         "DeltaCounter", "Distribution", "ExponentialHistogram", "RuntimeCollector",
         "TaggedRegistry",

@@ -135,6 +135,14 @@ class Settings:
         "WF_INJECT",
         "Headers that a trace is handed on in: `w3c`, `wavefront`, `jaeger`, `b3`, `b3multi`.",
     )
+    propagate_hosts: tuple[str, ...] = _row(
+        ("*",),
+        "WF_PROPAGATE_HOSTS",
+        "Hosts that trace ids go out to, `*.example.org` for example, white space between them.",
+    )
+    baggage_hosts: tuple[str, ...] = _row(
+        (), "WF_BAGGAGE_HOSTS", "Hosts that baggage goes out to, too, white space between them."
+    )
     excluded_urls: tuple[str, ...] = _row(
         (),
         "WF_EXCLUDED_URLS",

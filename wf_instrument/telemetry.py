@@ -26,6 +26,7 @@ from wf_instrument.reporting.reporter import Reporter
 from wf_instrument.reporting.reporter_url import make_reporter
 from wf_instrument.reporting.runtime_producer import RuntimeProducer
 from wf_instrument.settings import DEFAULT_REPORTER, Settings, load_settings
+from wf_instrument.suppression import suppressed
 from wf_instrument.tracing.propagation import PropagatorRegistry
 from wf_instrument.tracing.samplers import RateSampler
 from wf_instrument.tracing.span_buffer import SpanBuffer
@@ -244,7 +245,8 @@ def default_telemetry() -> Telemetry:
         ConfigError: A setting is wrong.
     """
     global _default
-    with _lock:
+    # Making a reporter may make calls, which would ask for what is being made.
+    with _lock, suppressed():
         if _default is None:
             _default = Telemetry(_defaults or load_settings())
         return _default
@@ -279,7 +281,7 @@ def telemetry_for(
     resolved = load_settings(arguments)
     # Two pipelines of one identity would overwrite each other's counters where they report to.
     is_shared = reporters is None and hooks == NO_HOOKS
-    with _lock:
+    with _lock, suppressed():
         made = _made_before(resolved, application_tags) if is_shared else None
         if made is None:
             made = Telemetry(

@@ -23,6 +23,7 @@ from wf_instrument.forking import reset_after_fork
 from wf_instrument.guard import RateLimitedLog, caught, errors_caught
 from wf_instrument.reporting.merge import merge_snapshots
 from wf_instrument.reporting.snapshot import Point, Snapshot, SnapshotDraft
+from wf_instrument.suppression import suppressed
 from wf_instrument.worker_slot import taken_slot
 
 if TYPE_CHECKING:
@@ -148,7 +149,8 @@ class Pipeline:
         done = True
         for slot in self._slots:
             try:
-                done = slot.reporter.flush(max(0.0, deadline - time.monotonic())) and done
+                with suppressed():
+                    done = slot.reporter.flush(max(0.0, deadline - time.monotonic())) and done
             except Exception as error:  # noqa: BLE001 - the border to reporters of others
                 done = self._failed(slot, error)
         return done
@@ -169,10 +171,11 @@ class Pipeline:
         deadline = time.monotonic() + timeout_s
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout_s)
-        self._tick(force=True)
+        self._tick(force=True, is_last=True)
         for slot in self._slots:
             try:
-                slot.reporter.close(max(0.0, deadline - time.monotonic()))
+                with suppressed():
+                    slot.reporter.close(max(0.0, deadline - time.monotonic()))
             except Exception as error:  # noqa: BLE001 - the border to reporters of others
                 self._failed(slot, error)
 
@@ -202,14 +205,15 @@ class Pipeline:
         now = time.time()
         return max((math.floor(now / self._tick_s) + 1) * self._tick_s - now, 0.001)
 
-    def _tick(self, *, force: bool) -> None:
-        with self._tick_lock:
+    def _tick(self, *, force: bool, is_last: bool = False) -> None:
+        # Reporters of others may use clients that are instrumented.
+        with self._tick_lock, suppressed():
             begun = time.perf_counter()
             if not self._has_slot:
                 # Not earlier: a server's parent process that reports nothing needs none.
                 self._has_slot = True
                 self._take_slot()
-            snapshot = self._drain()
+            snapshot = self._drain(is_last=is_last)
             for slot in self._slots:
                 self._feed(slot, snapshot, force=force)
             self._ticks += 1
@@ -221,8 +225,8 @@ class Pipeline:
         slot = taken_slot(tags.application, tags.service, self.identity.source)
         self.identity = replace(self.identity, worker_slot=slot)
 
-    def _drain(self) -> Snapshot:
-        draft = SnapshotDraft()
+    def _drain(self, *, is_last: bool) -> Snapshot:
+        draft = SnapshotDraft(is_last=is_last)
         for producer in self._producers:
             try:
                 producer.drain_into(draft)

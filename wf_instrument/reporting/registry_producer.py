@@ -90,7 +90,7 @@ class RegistryProducer:
             draft: Where they go.
             current_minute: Whether Wavefront histograms give their current minute too.
         """
-        changes, minutes = self._feed.take(current_minute=current_minute)
+        changes, minutes = self._feed.take(current_minute=current_minute or draft.is_last)
         for key, change in changes:
             self._guarded(draft, key, partial(_change, change))
         for key, minute_s, values in minutes:

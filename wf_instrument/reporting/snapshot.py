@@ -331,7 +331,11 @@ class Snapshot:
 
 @dataclass(slots=True)
 class SnapshotDraft:
-    """A snapshot while producers fill it; used by the pipeline's thread alone."""
+    """A snapshot while producers fill it; used by the pipeline's thread alone.
+
+    Attributes:
+        is_last: Whether the process makes no further one: what would wait is to go, too.
+    """
 
     requests: list[RequestInterval] = field(default_factory=list)
     websockets: list[WebSocketInterval] = field(default_factory=list)
@@ -343,6 +347,7 @@ class SnapshotDraft:
     distributions: list[MinuteDistribution] = field(default_factory=list)
     spans: list[SpanData] = field(default_factory=list)
     self_points: list[Point] = field(default_factory=list)
+    is_last: bool = False
 
     def freeze(self, identity: Identity, started_ns: int, ended_ns: int) -> Snapshot:
         """Return the finished snapshot."""

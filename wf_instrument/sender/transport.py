@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from wf_instrument.errors import ConfigError, SendError
 from wf_instrument.forking import reset_after_fork
 from wf_instrument.sender.http_pool import describe_failure, make_pool, proxy_for, tls_context
+from wf_instrument.suppression import suppressed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -234,15 +235,17 @@ class HttpTransport:
     def _request(
         self, path: str, body: bytes, headers: Mapping[str, str], timeout_s: float
     ) -> urllib3.BaseHTTPResponse:
-        return self._pool.request(
-            "POST",
-            self.server + path,
-            body=body,
-            headers=headers,
-            redirect=False,
-            preload_content=False,
-            timeout=request_timeout(timeout_s),
-        )
+        # An integration of urllib3 would record what it makes us send.
+        with suppressed():
+            return self._pool.request(
+                "POST",
+                self.server + path,
+                body=body,
+                headers=headers,
+                redirect=False,
+                preload_content=False,
+                timeout=request_timeout(timeout_s),
+            )
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -1,0 +1,24 @@
+"""What runs on our own account, or within a call that is recorded already, is not recorded."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["SUPPRESSED", "suppressed"]
+
+SUPPRESSED: Final[ContextVar[bool]] = ContextVar("wf_instrument_suppressed", default=False)
+
+
+@contextmanager
+def suppressed() -> Iterator[None]:
+    """Record no outgoing call that is made in this block."""
+    token = SUPPRESSED.set(True)
+    try:
+        yield
+    finally:
+        SUPPRESSED.reset(token)
