@@ -20,11 +20,9 @@ from wf_instrument.identity import Identity
 from wf_instrument.metrics.tagged_registry import TaggedRegistry
 from wf_instrument.process_exit import at_exit
 from wf_instrument.reporting.pipeline import Pipeline
-from wf_instrument.reporting.red_producer import RedProducer
 from wf_instrument.reporting.registry_producer import RegistryProducer
 from wf_instrument.reporting.reporter import Reporter
 from wf_instrument.reporting.reporter_url import make_reporter
-from wf_instrument.reporting.runtime_producer import RuntimeProducer
 from wf_instrument.settings import DEFAULT_REPORTER, Settings, load_settings
 from wf_instrument.suppression import suppressed
 from wf_instrument.tracing.propagation import PropagatorRegistry
@@ -123,7 +121,10 @@ class Telemetry:
         self.registry: TaggedRegistry = TaggedRegistry()
         self._registries: list[tuple[MetricsRegistry, str]] = []
         self._add_registry(self.registry, "")
+        # Imported where they are wanted: a server waits for its workers.
         if settings.runtime_metrics:
+            from wf_instrument.reporting.runtime_producer import RuntimeProducer
+
             self.pipeline.add_producer(RuntimeProducer())
         self.tracer = tracer if tracer is not None else self._own_tracer()
         self._recorders: weakref.WeakSet[Recorder] = weakref.WeakSet()
@@ -174,6 +175,8 @@ class Telemetry:
             propagators=PropagatorRegistry(self.settings.extract, self.settings.inject),
         )
         if self.settings.red_metrics:
+            from wf_instrument.reporting.red_producer import RedProducer
+
             self.pipeline.add_producer(RedProducer(tracer.derive_red_metrics()))
         return tracer
 

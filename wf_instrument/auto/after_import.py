@@ -9,11 +9,10 @@ Fork: nothing to reset.
 
 from __future__ import annotations
 
+import functools
 import sys
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
-
-from wf_instrument.guard import guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,8 +36,17 @@ def after_import(name: str, callback: Callable[[], object]) -> None:
 
 def _call(callbacks: list[Callable[[], object]]) -> None:
     for callback in callbacks:
-        with guard("auto.after_import"):
-            callback()
+        _guarded("auto.after_import", callback)
+
+
+def _guarded(where: str, call: Callable[[], object]) -> None:
+    try:
+        call()
+    except Exception as error:  # noqa: BLE001 - the border to the application
+        # Imported here: it takes `logging` along, into processes that log nothing.
+        from wf_instrument.guard import caught
+
+        caught(where, error)
 
 
 class _Finder:
@@ -63,8 +71,7 @@ class _Finder:
         finally:
             self._searched.discard(key)
         if spec is not None and spec.loader is not None:
-            with guard("auto.find_spec"):
-                _watch(spec.loader, name)
+            _guarded("auto.find_spec", functools.partial(_watch, spec.loader, name))
         return spec
 
     def _found_by_others(
@@ -88,9 +95,8 @@ def _watch(loader: Any, name: str) -> None:
     def exec_module(module: ModuleType) -> None:
         execute(module)
         if module.__name__ == name:
-            with guard("auto.exec_module"):
-                vars(loader).pop("exec_module", None)
-                _bind(module)
+            vars(loader).pop("exec_module", None)
+            _guarded("auto.exec_module", functools.partial(_bind, module))
             _call(_callbacks.pop(name, []))
 
     loader.exec_module = exec_module

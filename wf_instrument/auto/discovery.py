@@ -13,43 +13,22 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from wf_instrument.auto.found import Integration
 from wf_instrument.nearest_name import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from importlib.metadata import EntryPoint
 
-__all__ = ["Integration", "from_text", "installed_integrations", "to_text", "unknown_names"]
+__all__ = ["installed_integrations", "unknown_names"]
 
 INTEGRATION_GROUP: Final = "wf_instrument.integrations"
 TRIGGER_GROUP: Final = "wf_instrument.triggers"
 
 #: Interfaces of no package: nothing is imported by that name.
 _INTERFACES: Final = frozenset({"asgi", "wsgi"})
-
-
-@dataclass(frozen=True, slots=True)
-class Integration:
-    """One installed integration.
-
-    Attributes:
-        name: Of the entry point.
-        trigger: The module whose import it waits for; empty for none.
-        value: `module:function`.
-        why_not: Why it would not be used, in words; empty if it would.
-        version: Of the package it is for; empty where that is not installed, or has none.
-        provider: The distribution that offers it, and its version.
-    """
-
-    name: str
-    trigger: str
-    value: str
-    why_not: str = ""
-    version: str = ""
-    provider: str = ""
 
 
 def installed_integrations() -> list[Integration]:
@@ -123,24 +102,3 @@ def _lower_bound(point: EntryPoint, package: str) -> str:
 
 def _as_numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
-
-
-def to_text(integrations: Iterable[Integration]) -> str:
-    """Return what another process of the same installation need not look for again."""
-    rows = [sys.prefix]
-    rows += [
-        "\t".join((one.name, one.trigger, one.value, one.why_not, one.version, one.provider))
-        for one in integrations
-    ]
-    return "\n".join(rows)
-
-
-def from_text(text: str) -> list[Integration] | None:
-    """Return what `to_text` told; None when it was told of another installation."""
-    prefix, *rows = text.split("\n")
-    if prefix != sys.prefix:
-        return None
-    try:
-        return [Integration(*row.split("\t")) for row in rows]
-    except TypeError:
-        return None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from wf_instrument.auto.discovery import Integration
+    from wf_instrument.auto.found import Integration
     from wf_instrument.settings import Settings
 
 __all__ = ["FOUND", "RUN", "SITE", "environment_for"]
@@ -40,7 +40,7 @@ def environment_for(
         asked: Names of integrations that a setting asks for, and of the setting.
         environ: The environment to add to.
     """
-    from wf_instrument.auto.discovery import to_text
+    from wf_instrument.auto.found import to_text
 
     made = dict(environ)
     others = [part for part in made.get("PYTHONPATH", "").split(os.pathsep) if part]

@@ -6,10 +6,11 @@ import os
 from typing import TYPE_CHECKING
 
 from wf_instrument.auto.environment import FOUND, RUN
+from wf_instrument.auto.found import from_text
 from wf_instrument.auto.start import watch
 
 if TYPE_CHECKING:
-    from wf_instrument.auto.discovery import Integration
+    from wf_instrument.auto.found import Integration
     from wf_instrument.settings import Settings
 
 __all__ = ["start"]
@@ -34,10 +35,12 @@ def _names(variable: str) -> list[str]:
 
 
 def _integrations() -> list[Integration]:
-    from wf_instrument.auto.discovery import from_text, installed_integrations
-
     found = from_text(os.environ.get(FOUND, ""))
-    return installed_integrations() if found is None else found
+    if found is None:  # another interpreter than the command's
+        from wf_instrument.auto.discovery import installed_integrations
+
+        found = installed_integrations()
+    return found
 
 
 def _settings() -> Settings:

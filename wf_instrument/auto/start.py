@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 from wf_instrument.auto.after_import import after_import
 from wf_instrument.auto.made import instrument_when_made
 from wf_instrument.auto.notice import say
-from wf_instrument.guard import caught
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from wf_instrument.auto.discovery import Integration
+    from wf_instrument.auto.found import Integration
     from wf_instrument.settings import Settings
 
 __all__ = ["auto_instrument", "watch"]
@@ -111,6 +110,7 @@ def _instrument(name: str, instrument_app: Callable[..., object], app: object) -
             instrument_app(app)
     except Exception as error:  # noqa: BLE001 - the border to the application
         from wf_instrument.errors import ConfigError
+        from wf_instrument.guard import caught
 
         if isinstance(error, ConfigError):
             _say_once(f"an application of {name} is not instrumented: {error}")

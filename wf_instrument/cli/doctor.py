@@ -19,7 +19,7 @@ from wf_instrument.settings import DEFAULT_REPORTER, load_settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from wf_instrument.auto.discovery import Integration
+    from wf_instrument.auto.found import Integration
     from wf_instrument.settings import Settings
 
 __all__ = ["doctor"]

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+from typing import Final
 
 import click
 
 from wf_instrument._version import __version__
-from wf_instrument.cli.demo import demo
-from wf_instrument.cli.doctor import doctor
-from wf_instrument.cli.listing import list_parts
-from wf_instrument.cli.run import run
-from wf_instrument.cli.send import send
-from wf_instrument.cli.spool import spool
-from wf_instrument.cli.ui import ui
 from wf_instrument.errors import ConfigError, StoreError, WFInstrumentError
 
 __all__ = ["main"]
@@ -24,19 +19,37 @@ _WRONG_USE = 2
 _INTERRUPTED = 130
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+#: Where each command is; a command is imported when it is used, or its help is shown.
+_HOMES: Final = {
+    "demo": "wf_instrument.cli.demo:demo",
+    "doctor": "wf_instrument.cli.doctor:doctor",
+    "list": "wf_instrument.cli.listing:list_parts",
+    "run": "wf_instrument.cli.run:run",
+    "send": "wf_instrument.cli.send:send",
+    "spool": "wf_instrument.cli.spool:spool",
+    "ui": "wf_instrument.cli.ui:ui",
+}
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return sorted(_HOMES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        home = _HOMES.get(cmd_name)
+        if home is None:
+            return None
+        module, _, name = home.partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="wf-instrument")
 def commands() -> None:
     """See your web application: every request timed, counted and traced."""
-
-
-commands.add_command(demo)
-commands.add_command(doctor)
-commands.add_command(list_parts)
-commands.add_command(run)
-commands.add_command(send)
-commands.add_command(spool)
-commands.add_command(ui)
 
 
 def main() -> None:
