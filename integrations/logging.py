@@ -1,5 +1,7 @@
 """Trace ids in log records: `install()`, or `TraceIdFilter` where logging is configured.
 
+`JsonFormatter` writes records, ids and all, as JSON.
+
 Every record gets `trace_id`, `span_id` and `route`, empty outside of a request or span; a record
 that has one of these from the application keeps it.
 
@@ -10,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
 
 from wf_instrument.guard import caught
@@ -19,9 +22,14 @@ from wf_instrument.web.failed_in import ids_of_error
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["TraceIdFilter", "install", "uninstall"]
+__all__ = ["JsonFormatter", "TraceIdFilter", "current_ids", "install", "uninstall"]
 
 _SPAN_MASK: Final = (1 << 64) - 1
+
+#: What every record has, and what a formatter leaves on it.
+_USUAL_FIELDS: Final = {
+    *vars(logging.makeLogRecord({})), "message", "asctime", "taskName",
+}  # fmt: skip
 
 _original: Callable[..., logging.LogRecord] | None = None
 _is_on = False
@@ -34,6 +42,32 @@ class TraceIdFilter(logging.Filter):
         """Add the ids and return True."""
         _add_ids(record)
         return True
+
+
+class JsonFormatter(logging.Formatter):
+    """Writes a record as a line of JSON: time, level, logger, message, ids, `extra` fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line; what JSON cannot hold stands in it as text."""
+        import json
+
+        _add_ids(record)
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, timezone.utc).isoformat(),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        known = _USUAL_FIELDS
+        line.update({key: value for key, value in vars(record).items() if key not in known})
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def current_ids() -> dict[str, str]:
+    """Return `trace_id`, `span_id` and `route` of where we are; empty texts for none."""
+    return dict(zip(("trace_id", "span_id", "route"), _current(sys.exc_info()[1]), strict=True))
 
 
 def install() -> None:
@@ -68,7 +102,8 @@ def _make_record(self: logging.Logger, *args: Any, **kwargs: Any) -> logging.Log
 def _add_ids(record: logging.LogRecord) -> None:
     fields = record.__dict__
     try:
-        trace_id, span_id, route = _current(record)
+        error = record.exc_info[1] if record.exc_info else sys.exc_info()[1]
+        trace_id, span_id, route = _current(error)
     except Exception as error:  # noqa: BLE001 - a log line is worth more than its ids
         caught("logging.ids", error)
         trace_id, span_id, route = "", "", ""
@@ -77,7 +112,7 @@ def _add_ids(record: logging.LogRecord) -> None:
     fields.setdefault("route", route)
 
 
-def _current(record: logging.LogRecord) -> tuple[str, str, str]:
+def _current(error: BaseException | None) -> tuple[str, str, str]:
     """Return trace id, span id and route of where we are, empty texts where there are none."""
     span = ACTIVE.get()
     if span is not None:
@@ -87,7 +122,6 @@ def _current(record: logging.LogRecord) -> tuple[str, str, str]:
         route = None if handle is None else handle.route
         return (*_as_text(span.trace_id_int, span.span_id_int), route or "")
     # Servers and outer layers log what escaped the application when its span is no more current.
-    error = record.exc_info[1] if record.exc_info else sys.exc_info()[1]
     ids = ids_of_error(error)
     return ("", "", "") if ids is None else (*_as_text(*ids), "")
 

@@ -31,7 +31,10 @@ PUBLIC = {
         "is_application",
         "uninstrument_app",
     ],
-    "wf_instrument.integrations.logging": ["TraceIdFilter", "install", "uninstall"],
+    "wf_instrument.integrations.logging": [
+        "JsonFormatter", "TraceIdFilter", "current_ids", "install", "uninstall",
+    ],
+    "wf_instrument.integrations.structlog": ["add_trace_ids", "install", "uninstall"],
     "wf_instrument.integrations.litestar": ["instrument_app", "is_application", "uninstrument_app"],
     "wf_instrument.integrations.quart": ["instrument_app", "is_application", "uninstrument_app"],
     "wf_instrument.integrations.starlette": [

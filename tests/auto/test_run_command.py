@@ -190,6 +190,20 @@ def test_what_the_code_asks_for_wins(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("options", "length"), [(["--log-ids"], 32), ([], 0)])
+def test_log_records_carry_ids_if_wanted(options: list[str], length: int, tmp_path: Path) -> None:
+    program = SERVE.replace(
+        "assert",
+        "import logging\n"
+        "app.before_request(lambda: print(len(getattr(\n"
+        "    logging.getLogger().makeRecord('x', 20, '', 1, 'm', (), None), 'trace_id', ''))))\n"
+        "assert",
+    )
+    done = run(program, *options, folder=tmp_path)
+    assert (done.stdout, done.stderr) == (f"{length}\nserved\n", "")
+
+
+@pytest.mark.slow
 def test_auto_instrument_in_code_does_the_same(tmp_path: Path) -> None:
     program = (
         "import wf_instrument\n"
