@@ -82,11 +82,12 @@ def test_foreign_packages_are_imported_where_they_belong() -> None:
         "sqlite3": {"backends"}, "pyformance": {"metrics"}, "urllib3": {"sender", "integrations"},
         "click": {"cli"}, "starlette": {"dashboard", "integrations"},
         "uvicorn": {"dashboard", "cli"},
-        "opentracing": {"tracing", "outgoing"}, "flask": {"integrations", "cli"},
+        "opentracing": {"tracing", "outgoing", "integrations"}, "flask": {"integrations", "cli"},
         "anyio": {"integrations"}, "fastapi": {"integrations", "cli"},
         "litestar": {"integrations"}, "quart": {"integrations"},
         "django": {"integrations"}, "asgiref": {"integrations"},
         "requests": {"integrations"}, "httpx": {"integrations"}, "aiohttp": {"integrations"},
+        "celery": {"integrations"}, "sqlalchemy": {"integrations"},
     }  # fmt: skip
     for part, path in MODULES:
         for name in run_time_imports(path):

@@ -12,7 +12,8 @@ PUBLIC = {
     "wf_instrument": [
         "ApplicationTags", "Settings", "__version__", "auto_instrument", "flush",
         "get_registry", "get_tracer",
-        "instrument", "observe", "set_dimension", "shutdown", "span", "trace",
+        "instrument", "observe", "set_dimension", "shutdown", "span",
+        "start_reporting", "trace",
     ],
     "wf_instrument.integrations.asgi": [
         "TelemetryMiddleware", "instrument_app", "uninstrument_app",
@@ -34,6 +35,8 @@ PUBLIC = {
     "wf_instrument.integrations.logging": [
         "JsonFormatter", "TraceIdFilter", "current_ids", "install", "uninstall",
     ],
+    "wf_instrument.integrations.celery": ["install", "uninstall"],
+    "wf_instrument.integrations.sqlalchemy": ["install", "uninstall", "without_literals"],
     "wf_instrument.integrations.structlog": ["add_trace_ids", "install", "uninstall"],
     "wf_instrument.integrations.litestar": ["instrument_app", "is_application", "uninstrument_app"],
     "wf_instrument.integrations.quart": ["instrument_app", "is_application", "uninstrument_app"],

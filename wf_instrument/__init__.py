@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from wf_instrument.identity import ApplicationTags
     from wf_instrument.policies import observe
     from wf_instrument.settings import Settings
-    from wf_instrument.telemetry import flush, get_registry, get_tracer, instrument, shutdown
+    from wf_instrument.telemetry import (
+        flush,
+        get_registry,
+        get_tracer,
+        instrument,
+        shutdown,
+        start_reporting,
+    )
     from wf_instrument.traced import span, trace
     from wf_instrument.web.dimensions import set_dimension
 
@@ -32,6 +39,7 @@ __all__ = [
     "set_dimension",
     "shutdown",
     "span",
+    "start_reporting",
     "trace",
 ]
 
@@ -47,6 +55,7 @@ _HOMES: Final = {
     "set_dimension": "wf_instrument.web.dimensions",
     "shutdown": "wf_instrument.telemetry",
     "span": "wf_instrument.traced",
+    "start_reporting": "wf_instrument.telemetry",
     "trace": "wf_instrument.traced",
 }
 

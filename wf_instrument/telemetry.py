@@ -52,6 +52,7 @@ __all__ = [
     "instrument",
     "longest_shutdown_s",
     "shutdown",
+    "start_reporting",
     "telemetry_for",
 ]
 
@@ -422,6 +423,17 @@ def get_registry() -> TaggedRegistry:
 def get_tracer() -> WavefrontTracer:
     """Return the process' tracer, an `opentracing.Tracer`."""
     return default_telemetry().tracer
+
+
+def start_reporting() -> None:
+    """Report from now on what the process records; harmless when called again.
+
+    The first request, span of `wf_instrument.span` or `trace`, and recorded outgoing call do it by
+    themselves. For programs that have none of them, and not before a server forks its workers.
+    """
+    telemetry = default_telemetry()
+    if telemetry.settings.enabled and not telemetry.pipeline.is_running:
+        telemetry.pipeline.start()
 
 
 def flush(timeout_s: float = 5.0) -> bool:

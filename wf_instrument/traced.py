@@ -293,7 +293,12 @@ def _start(operation: str, tags: dict[str, object]) -> WavefrontSpan | None:
 def _default_tracer() -> WavefrontTracer | None:
     telemetry = default_telemetry()
     settings = telemetry.settings
-    return telemetry.tracer if settings.enabled and settings.spans else None
+    if not (settings.enabled and settings.spans):
+        return None
+    if not telemetry.pipeline.is_running:
+        # A process that serves no request, of a queue's worker say, reports nothing otherwise.
+        telemetry.pipeline.start()
+    return telemetry.tracer
 
 
 def _record(made: WavefrontSpan, error: BaseException) -> None:
