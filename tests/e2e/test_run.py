@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import TYPE_CHECKING, Final
+import sys
+from pathlib import Path
+from typing import Final
 
 import pytest
 
 from run_server import RunServer, recorded, send, wait_until
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 _GUNICORN: Final = "gunicorn --bind 127.0.0.1:PORT --graceful-timeout 10"
+_UWSGI: Final = (
+    "uwsgi --http-socket 127.0.0.1:PORT --master --processes 4 --enable-threads --die-on-term "
+    f"--need-app -H {sys.prefix}"
+)
 _ASYNC: Final = "uvicorn_worker.UvicornWorker"
 _UVICORN: Final = "uvicorn --port PORT --log-level warning"
 
@@ -38,17 +41,22 @@ SERVERS: Final = [
     f"{_GUNICORN} --workers 4 --worker-class gevent django_shop:application",
     f"{_GUNICORN} --workers 4 --worker-class {_ASYNC} starlette_shop:app",
     f"{_GUNICORN} --workers 4 --preload --worker-class {_ASYNC} fastapi_shop:app",
+    f"{_UWSGI} --module flask_shop:app",
     f"{_UVICORN} --workers 4 starlette_shop:app",
     f"{_UVICORN} --workers 4 fastapi_shop:app",
     f"{_UVICORN} --workers 4 django_shop:asgi_application",
 ]
 
+IDS: Final = [one.replace(sys.prefix, "").replace(" ", "_") for one in SERVERS]
+
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", SERVERS, ids=[one.replace(" ", "_") for one in SERVERS])
+@pytest.mark.parametrize("command", SERVERS, ids=IDS)
 def test_nothing_is_missing_after_sigterm(command: str, tmp_path: Path) -> None:
     if "gevent" in command:
         pytest.importorskip("gevent")
+    if "uwsgi" in command and not (Path(sys.executable).parent / "uwsgi").exists():
+        pytest.skip("uWSGI is built where a C compiler is; install it to test with it")
     if "uvicorn_worker" in command:
         pytest.importorskip("uvicorn_worker")
     with RunServer(command, tmp_path) as server:
