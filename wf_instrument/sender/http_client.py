@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from wf_instrument.errors import SendError
 from wf_instrument.sender.http_pool import describe_failure
 from wf_instrument.sender.transport import HttpTransport, request_timeout, retry_after_seconds
+from wf_instrument.suppression import suppressed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,15 +86,17 @@ class HttpClient(HttpTransport):
         if self._token is not None:
             sent["Authorization"] = f"Bearer {self._token.token(timeout_s)}"
         try:
-            answer = self._pool.request(
-                method,
-                self.server + path,
-                body=body,
-                headers=sent,
-                redirect=False,
-                preload_content=False,
-                timeout=request_timeout(timeout_s),
-            )
+            # An integration of urllib3 would record what it makes us send.
+            with suppressed():
+                answer = self._pool.request(
+                    method,
+                    self.server + path,
+                    body=body,
+                    headers=sent,
+                    redirect=False,
+                    preload_content=False,
+                    timeout=request_timeout(timeout_s),
+                )
             content = bytearray()
             for piece in answer.stream(_PIECE_BYTES):
                 content += piece
