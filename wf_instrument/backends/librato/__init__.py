@@ -1,0 +1,37 @@
+"""Librato: the API client with its queue, aggregator and models, and reporters."""
+
+from wf_instrument.backends.librato import exceptions
+from wf_instrument.backends.librato.aggregator import Aggregator
+from wf_instrument.backends.librato.alerts import Alert
+from wf_instrument.backends.librato.annotations import Annotation
+from wf_instrument.backends.librato.charts import Chart
+from wf_instrument.backends.librato.conditions import Condition
+from wf_instrument.backends.librato.connection import LibratoConnection, connect
+from wf_instrument.backends.librato.jobs import Job
+from wf_instrument.backends.librato.measurement_queue import Queue
+from wf_instrument.backends.librato.metrics import Counter, Gauge, Metric
+from wf_instrument.backends.librato.sanitizer import sanitize_metric_name, sanitize_no_op
+from wf_instrument.backends.librato.services import Service
+from wf_instrument.backends.librato.spaces import Space
+from wf_instrument.backends.librato.streams import Stream
+
+__all__ = [
+    "Aggregator",
+    "Alert",
+    "Annotation",
+    "Chart",
+    "Condition",
+    "Counter",
+    "Gauge",
+    "Job",
+    "LibratoConnection",
+    "Metric",
+    "Queue",
+    "Service",
+    "Space",
+    "Stream",
+    "connect",
+    "exceptions",
+    "sanitize_metric_name",
+    "sanitize_no_op",
+]
