@@ -170,3 +170,23 @@ APPTUIT: dict[str, list[str]] = {
 
 #: Every module of every package, and its names.
 LEGACY = {**WAVEFRONT_SDK, **PYFORMANCE, **OPENTRACING, **FLASK, **APPTUIT}
+LIBRATO: dict[str, list[str]] = {
+    "librato": [
+        "Alert", "Annotation", "BASE_PATH", "Chart", "Counter", "DEFAULT_TIMEOUT", "Gauge",
+        "HOSTNAME", "HTTPConnection", "HTTPSConnection", "LibratoConnection", "Metric", "Queue",
+        "Service", "Space", "__version__", "connect", "exceptions", "log",
+        "sanitize_metric_name", "sanitize_no_op",
+    ],
+    "librato.aggregator": ["Aggregator"],
+    "librato.alerts": ["Alert", "Condition", "Service"],
+    "librato.annotations": ["Annotation"],
+    "librato.exceptions": [
+        "BadRequest", "CODES", "ClientError", "Forbidden", "NotFound", "Unauthorized", "get",
+    ],
+    "librato.metrics": ["Counter", "Gauge", "Metric"],
+    "librato.queue": ["Queue"],
+    "librato.spaces": ["Chart", "Space"],
+    "librato.streams": ["Stream"],
+}  # fmt: skip
+#: Every module of every package, and its names.
+LEGACY = {**WAVEFRONT_SDK, **PYFORMANCE, **OPENTRACING, **LIBRATO}

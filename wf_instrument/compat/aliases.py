@@ -31,6 +31,9 @@ __all__ = ["LEGACY_PACKAGES", "install", "uninstall"]
 LEGACY_PACKAGES: Final = {
     "apptuit": "wf_instrument.compat.apptuit",
     "wavefront_flask_sdk": "wf_instrument.compat.wavefront_flask_sdk",
+    "librato": "wf_instrument.compat.librato",
+    "wavefront_sdk": "wf_instrument.compat.wavefront_sdk",
+    "wavefront_pyformance": "wf_instrument.compat.wavefront_pyformance",
     "wavefront_opentracing_sdk": "wf_instrument.compat.wavefront_opentracing_sdk",
     "wavefront_pyformance": "wf_instrument.compat.wavefront_pyformance",
     "wavefront_sdk": "wf_instrument.compat.wavefront_sdk",
