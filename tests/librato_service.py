@@ -65,6 +65,7 @@ class LibratoService:
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self.failures: list[Failure] = []
+        self.refusals: list[tuple[Call, Refused]] = []  # what broke a rule
         self.metrics: dict[str, dict[str, Any]] = {}
         self.points: list[tuple[str, dict[str, Any]]] = []  # untagged, by list
         self.measurements: list[dict[str, Any]] = []
@@ -137,6 +138,7 @@ class LibratoService:
                 self._admit(call)
                 status, body = self._route(call)
             except Refused as refused:
+                self.refusals.append((call, refused))
                 return refused.status, refused.body, {}
         headers = {}
         if status == 201 and isinstance(body, dict) and "id" in body:
@@ -215,11 +217,10 @@ class LibratoService:
         return 200, metric
 
     def put_metric(self, call: Call, name: str) -> _Answer:
-        need(NAME.fullmatch(name), "name", "is invalid")
-        need("compose" not in call.body, "compose", "is unknown")
         if name in self.metrics:
             self.metrics[name].update(call.body)
             return 204, None
+        need(NAME.fullmatch(name), "name", "is invalid")
         need(call.body.get("type"), "type", "is required")
         self.metrics[name] = {"name": name, "period": None, "attributes": {}, **call.body}
         return 201, self.metrics[name]
