@@ -62,8 +62,9 @@ PUBLIC = {
         "default_error_handler", "encode_metric", "from_url", "timeseries",
     "wf_instrument.backends.librato": [
         "Aggregator", "Alert", "Annotation", "Chart", "Condition", "Counter", "Gauge", "Job",
-        "LibratoConnection", "Metric", "Queue", "Service", "Space", "Stream",
-        "connect", "exceptions", "sanitize_metric_name", "sanitize_no_op",
+        "LibratoConnection", "LibratoPipelineReporter", "LibratoReporter", "MeasurementSender",
+        "Metric", "Queue", "Service", "Space", "Stream", "connect", "exceptions", "from_url",
+        "sanitize_metric_name", "sanitize_no_op",
     ],
     "wf_instrument.backends.local": ["LocalReporter", "StoreReader", "default_path", "from_url"],
     "wf_instrument.backends.wavefront": [

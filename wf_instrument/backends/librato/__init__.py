@@ -9,7 +9,11 @@ from wf_instrument.backends.librato.conditions import Condition
 from wf_instrument.backends.librato.connection import LibratoConnection, connect
 from wf_instrument.backends.librato.jobs import Job
 from wf_instrument.backends.librato.measurement_queue import Queue
+from wf_instrument.backends.librato.measurement_sender import MeasurementSender
 from wf_instrument.backends.librato.metrics import Counter, Gauge, Metric
+from wf_instrument.backends.librato.pipeline_reporter import LibratoPipelineReporter
+from wf_instrument.backends.librato.pyformance_reporter import LibratoReporter
+from wf_instrument.backends.librato.reporter_factory import from_url
 from wf_instrument.backends.librato.sanitizer import sanitize_metric_name, sanitize_no_op
 from wf_instrument.backends.librato.services import Service
 from wf_instrument.backends.librato.spaces import Space
@@ -25,6 +29,9 @@ __all__ = [
     "Gauge",
     "Job",
     "LibratoConnection",
+    "LibratoPipelineReporter",
+    "LibratoReporter",
+    "MeasurementSender",
     "Metric",
     "Queue",
     "Service",
@@ -32,6 +39,7 @@ __all__ = [
     "Stream",
     "connect",
     "exceptions",
+    "from_url",
     "sanitize_metric_name",
     "sanitize_no_op",
 ]
