@@ -63,7 +63,8 @@ PUBLIC = {
     "wf_instrument.backends.librato": [
         "Aggregator", "Alert", "Annotation", "Chart", "Condition", "Counter", "Gauge", "Job",
         "LibratoConnection", "LibratoPipelineReporter", "LibratoReporter", "MeasurementSender",
-        "Metric", "Queue", "Service", "Space", "Stream", "connect", "exceptions", "from_url",
+        "Metric", "Queue", "Service", "ServiceSpace", "Space", "Stream", "connect",
+        "create_service_space", "exceptions", "from_url",
         "sanitize_metric_name", "sanitize_no_op",
     ],
     "wf_instrument.backends.local": ["LocalReporter", "StoreReader", "default_path", "from_url"],

@@ -15,6 +15,7 @@ from wf_instrument.backends.librato.pipeline_reporter import LibratoPipelineRepo
 from wf_instrument.backends.librato.pyformance_reporter import LibratoReporter
 from wf_instrument.backends.librato.reporter_factory import from_url
 from wf_instrument.backends.librato.sanitizer import sanitize_metric_name, sanitize_no_op
+from wf_instrument.backends.librato.service_space import ServiceSpace, create_service_space
 from wf_instrument.backends.librato.services import Service
 from wf_instrument.backends.librato.spaces import Space
 from wf_instrument.backends.librato.streams import Stream
@@ -35,9 +36,11 @@ __all__ = [
     "Metric",
     "Queue",
     "Service",
+    "ServiceSpace",
     "Space",
     "Stream",
     "connect",
+    "create_service_space",
     "exceptions",
     "from_url",
     "sanitize_metric_name",
