@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import pickle
 import threading
 import time
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from librato_service import TOKEN, USER, LibratoService
+from loopback import LoopbackReceiver
 from wf_instrument.backends.librato import connect, exceptions, sanitize_metric_name
 from wf_instrument.backends.librato.json_text import decode_body, encode_query, path_of
 from wf_instrument.errors import ConfigError, SendError
@@ -276,6 +278,27 @@ def test_nobody_there_is_an_os_error_within_the_deadline() -> None:
         api.get("x")
     assert isinstance(caught.value, exceptions.ClientError)
     assert caught.value.code is None
+
+
+def test_a_certificate_nobody_trusts_is_told_at_once() -> None:
+    with LoopbackReceiver(tls=True) as receiver:
+        api = connect("u", "t", f"127.0.0.1:{receiver.port}", deadline=30)
+        begun = time.monotonic()
+        with pytest.raises(exceptions.ConnectionFailed, match="TLS failed"):
+            api.submit("a", 1)
+        api.close()
+    assert time.monotonic() - begun < 5
+
+
+def test_what_is_sent_and_answered_is_not_logged(
+    service: LibratoService, api: LibratoConnection, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG, "wf_instrument"):
+        service.fail(503, times=1, body={"error": "private answer"})
+        api.submit("a", 1, description="private description")
+    assert caplog.records
+    assert "private" not in caplog.text
+    assert TOKEN not in caplog.text
 
 
 def test_a_redirect_is_an_error_since_following_would_lose_the_body(

@@ -250,6 +250,7 @@ def test_defaults_are_not_shared() -> None:
 
 def test_a_composite_has_no_source_and_neither_has_a_stream_with_tags() -> None:
     assert Stream(composite='s("a", "*")').get_payload() == {"composite": 's("a", "*")'}
+    assert Stream("m", composite="s()").get_payload() == {"composite": "s()"}
     tags = [{"name": "env", "values": ["*"], "grouped": True}]
     assert Stream("m", tags=tags).get_payload() == {"metric": "m", "tags": tags}
     stream = Stream("m", extra=1)

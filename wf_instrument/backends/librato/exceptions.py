@@ -172,7 +172,13 @@ class BadAnswer(ClientError, ValueError):  # noqa: N818
 
 
 class ConnectionFailed(ClientError, OSError):  # noqa: N818
-    """No answer came: nobody there, a broken connection, or none in time."""
+    """No answer came: nobody there, a broken connection, or none in time.
+
+    Attributes:
+        is_passing: Whether another try may help; not with a certificate that is no good.
+    """
+
+    is_passing = True
 
     def __str__(self) -> str:
         return ClientError.__str__(self)

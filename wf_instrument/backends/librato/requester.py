@@ -55,6 +55,8 @@ _LONGEST_BACKOFF_S: Final = 30.0
 #: Statuses after which the same request may succeed. 403 is not among them: an account's hourly
 #: limit does not pass within a minute, and missing rights never do.
 _PASSING: Final = frozenset({429, 500, 502, 503, 504})
+#: A certificate that is no good stays so. Source: `http_pool.describe_failure`.
+_TLS_FAILED: Final = "TLS failed"
 #: What a repeated POST does no harm to: a measurement that comes twice has the same time and value.
 _REPEATABLE_POSTS: Final = ("metrics", "measurements")
 
@@ -233,6 +235,7 @@ class Requester(TagHolder):
             kind = TimedOut if "in time" in text or "too long" in text else ConnectionFailed
             failed = kind(None, text)
             failed.is_unsent = isinstance(exc, NotSentError)
+            failed.is_passing = _TLS_FAILED not in text
             return failed
 
     def _send(
@@ -292,6 +295,8 @@ class Requester(TagHolder):
     def _may_repeat(error: ClientError, method: str, path: str) -> bool:
         """Whether another try may help and does no harm."""
         if isinstance(error, ConnectionFailed):
+            if not error.is_passing:
+                return False
             # An answer that got lost: the thing may have been created.
             return error.is_unsent or method != "POST" or path in _REPEATABLE_POSTS
         return error.code in _PASSING

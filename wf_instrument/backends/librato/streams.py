@@ -52,7 +52,8 @@ class Stream:
         composite_function: str | None = None,
         **fields: object,
     ) -> None:
-        self.metric = metric
+        # The service shows one or the other.
+        self.metric = None if composite else metric
         # Tags say which of a metric's measurements: `*` would ask for those without any.
         has_no_source = composite or (fields.get("tags") and source == "*")
         self.source = None if has_no_source else source
@@ -84,7 +85,7 @@ class Stream:
         """Return the stream of an answer, whose every field it keeps, empty ones too."""
         fields = {str(key): value for key, value in data.items()}
         stream = cls(**{"source": None, **fields})
-        stream.source = data.get("source")
+        stream.metric, stream.source = data.get("metric"), data.get("source")
         stream._given = dict(data)
         return stream
 
