@@ -96,7 +96,7 @@ class ClientError(SendError):
 
     def add_context(self, text: str) -> None:
         """Say more in the message, in brackets."""
-        self._context = f" ({text})"
+        self._context += f" ({text})"
 
     def error_message(self) -> str:
         """Return status and reason in one line."""

@@ -9,7 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from wf_instrument.backends.librato.exceptions import ClientError, DeliveryReport
+from wf_instrument.backends.librato.exceptions import (
+    ClientError,
+    ConnectionFailed,
+    DeliveryReport,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,6 +90,8 @@ def deliver(
                 connection._mexe(part.path, method="POST", query_props=part.body)  # noqa: SLF001 - the door that programs and tests replace
             except ClientError as error:
                 if error.code not in _ABOUT_THE_BODY:
+                    if isinstance(error, ConnectionFailed) and not error.is_unsent:
+                        error.add_context("the service may have taken the last request")
                     waiting = put_back([part, *reversed(todo)])
                     error.delivery = DeliveryReport(
                         delivered=delivered, waiting=waiting, rejected=tuple(rejected)

@@ -179,8 +179,9 @@ class Requester(TagHolder):
             raise TypeError(f"parameters are {query_props!r}; give a mapping")
         target, body, headers = self._make_request(path, method, query_props, p_headers)
         until = time.monotonic() + self.deadline
+        # A try that the deadline cut short would leave open whether it was carried out.
+        last_begin = until - min(self.deadline / 2, self.timeout or self.deadline)
         backoff_s, tries = _FIRST_BACKOFF_S, 0
-        told: ClientError | None = None
         while True:
             tries += 1
             answer = self._try_once(method, target, body, headers, until)
@@ -195,15 +196,11 @@ class Requester(TagHolder):
             pause_s = max(backoff_s * random.uniform(0.75, 1.0), error.retry_after_s or 0.0)
             if (
                 not self._may_repeat(error, method, path)
-                or time.monotonic() + pause_s >= until
+                or time.monotonic() + pause_s > last_begin
                 or self._closing.is_set()
             ):
-                if told is not None and isinstance(error, TimedOut):
-                    # The deadline cut the last try short, which says nothing of the service.
-                    error = told
                 _tell_tries(error, tries, method, path)
                 raise error
-            told = error
             log.debug("%s %s: %s; again in %.1f s", method, path, error.code, pause_s)
             self._closing.wait(pause_s)
 
