@@ -60,6 +60,7 @@ PUBLIC = {
         "Apptuit", "ApptuitException", "ApptuitReporter", "ApptuitSendException", "DataPoint",
         "Output", "ProcessMetrics", "QueryResult", "TimeSeries", "TimeSeriesName", "decode_metric",
         "default_error_handler", "encode_metric", "from_url", "timeseries",
+    ],
     "wf_instrument.backends.librato": [
         "Aggregator", "Alert", "Annotation", "Chart", "Condition", "Counter", "Gauge", "Job",
         "LibratoConnection", "LibratoPipelineReporter", "LibratoReporter", "MeasurementSender",

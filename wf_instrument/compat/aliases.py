@@ -30,10 +30,8 @@ __all__ = ["LEGACY_PACKAGES", "install", "uninstall"]
 #: Top-level import name of a legacy package to the package of ours with the same tree of modules.
 LEGACY_PACKAGES: Final = {
     "apptuit": "wf_instrument.compat.apptuit",
-    "wavefront_flask_sdk": "wf_instrument.compat.wavefront_flask_sdk",
     "librato": "wf_instrument.compat.librato",
-    "wavefront_sdk": "wf_instrument.compat.wavefront_sdk",
-    "wavefront_pyformance": "wf_instrument.compat.wavefront_pyformance",
+    "wavefront_flask_sdk": "wf_instrument.compat.wavefront_flask_sdk",
     "wavefront_opentracing_sdk": "wf_instrument.compat.wavefront_opentracing_sdk",
     "wavefront_pyformance": "wf_instrument.compat.wavefront_pyformance",
     "wavefront_sdk": "wf_instrument.compat.wavefront_sdk",
