@@ -69,14 +69,27 @@ class SendError(WFInstrumentError):
     Attributes:
         status: HTTP status, or None when no answer came.
         retry_after_s: Seconds the receiver asked us to wait, or None.
+        answer: The beginning of what the receiver said, if it said why.
+        cause: Class name of the failure behind it, when no answer came.
+        is_final: Whether the same data must not be sent again, all of them.
     """
 
     def __init__(
-        self, message: str, *, status: int | None = None, retry_after_s: float | None = None
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        retry_after_s: float | None = None,
+        answer: str = "",
+        cause: str = "",
+        is_final: bool = False,
     ) -> None:
         super().__init__(message)  # keyword fields with defaults keep the error picklable
         self.status = status
         self.retry_after_s = retry_after_s
+        self.answer = answer
+        self.cause = cause
+        self.is_final = is_final
 
 
 class SpoolError(WFInstrumentError):

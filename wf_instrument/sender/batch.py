@@ -8,7 +8,7 @@ from __future__ import annotations
 from array import array
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -21,7 +21,7 @@ class Block:
     """Some data in a row.
 
     Attributes:
-        data: Their texts in UTF-8, one behind the other.
+        data: Their texts in UTF-8, or their bytes, one behind the other.
         lengths: The bytes of each, of type code `I`.
     """
 
@@ -57,8 +57,11 @@ class Block:
         return [self.data[begin:end].decode() for begin, end in pairwise(cuts)]
 
 
-def pack(data: Sequence[str]) -> Block:
-    """Pack data; what has no UTF-8 (lone surrogates) becomes `?`."""
+def pack(data: Sequence[str] | Sequence[bytes]) -> Block:
+    """Pack texts or bytes, not both; what has no UTF-8 (lone surrogates) becomes `?`."""
+    if data and isinstance(data[0], bytes):
+        return Block(b"".join(cast("Sequence[bytes]", data)), array("I", map(len, data)))
+    data = cast("Sequence[str]", data)
     text = "".join(data)
     packed = text.encode("utf-8", "replace")
     if len(packed) == len(text):
@@ -79,8 +82,8 @@ class Batch:
         return self.count
 
     @classmethod
-    def of(cls, data: Sequence[str]) -> Batch:
-        """Return a batch of these texts."""
+    def of(cls, data: Sequence[str] | Sequence[bytes]) -> Batch:
+        """Return a batch of these texts, or bytes."""
         return cls([pack(data)] if data else ())
 
     @property

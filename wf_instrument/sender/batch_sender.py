@@ -129,10 +129,11 @@ class BatchSender:
         """Whether `close` was called."""
         return self._lanes.is_closed
 
-    def put(self, kind: str, datum: str) -> bool:
+    def put(self, kind: str, datum: str | bytes) -> bool:
         """Queue one datum; False when the buffer is full or the sender closed.
 
-        Waits only in a full buffer, and only when the limits say so.
+        Data are texts, or bytes, as all of their kind. Waits only in a full buffer, and only when
+        the limits say so.
         """
         with self._lock:
             lane = self._by_kind[kind]
@@ -221,7 +222,7 @@ class BatchSender:
         with lanes.lock:
             return not lanes.unsettled(goals)
 
-    def deliver_now(self, kind: str, data: Sequence[str]) -> None:
+    def deliver_now(self, kind: str, data: Sequence[str] | Sequence[bytes]) -> None:
         """Post data in the caller's thread, past the buffer.
 
         Raises:
@@ -314,7 +315,7 @@ class BatchSender:
         is_much = waiting >= lane.wake_at or lane.buffer.byte_size >= lane.wake_bytes
         return is_much or not self._is_started
 
-    def _wait_for_room(self, lane: Lane, datum: str) -> int:
+    def _wait_for_room(self, lane: Lane, datum: str | bytes) -> int:
         """Caller holds the lock. Return what waits once the datum is in, 0 when it is not."""
         if self._worker.is_here:
             return 0  # it would wait for itself

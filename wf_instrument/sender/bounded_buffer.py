@@ -1,5 +1,7 @@
 """What waits of one kind of data: bounded, first in first out, handed out in batches.
 
+Data are texts or bytes; of one kind all are the same.
+
 Threads: its owner locks.
 Loss: none here; what does not fit is refused, and its owner counts it.
 """
@@ -7,9 +9,12 @@ Loss: none here; what does not fit is refused, and its owner counts it.
 from __future__ import annotations
 
 from collections import deque
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 from wf_instrument.sender.batch import Batch, Block, pack
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["BoundedBuffer"]
 
@@ -48,7 +53,7 @@ class BoundedBuffer:
         self._block_size = min(_BLOCK_SIZE, batch_size)
         self._block_characters = min(_BLOCK_CHARACTERS, batch_bytes)
         self._packed: deque[Block] = deque()
-        self._loose: list[str] = []
+        self._loose: list[str | bytes] = []
         self._loose_characters = 0
         # What was taken, and is neither settled nor back.
         self._out_count = 0
@@ -62,7 +67,7 @@ class BoundedBuffer:
         """Whether something waits that was not taken."""
         return bool(self._loose or self._packed)
 
-    def offer(self, datum: str) -> int:
+    def offer(self, datum: str | bytes) -> int:
         """Take a datum in; return how many wait then, 0 when there is no room for it."""
         size = len(datum)
         waiting = self.accepted - self.settled
@@ -123,7 +128,7 @@ class BoundedBuffer:
         self._out_bytes -= size
 
     def _pack(self) -> None:
-        loose: list[str] = []
+        loose: list[str | bytes] = []
         blocks: list[Block] = []
         try:
             # Taken away first: a finalizer that runs while this packs may offer.
@@ -139,8 +144,8 @@ class BoundedBuffer:
             self._recount()
             raise
 
-    def _blocks_of(self, data: list[str]) -> list[Block]:
-        block = pack(data)
+    def _blocks_of(self, data: list[str | bytes]) -> list[Block]:
+        block = pack(cast("Sequence[str]", data))
         # Characters are up to four bytes; a block that is a batch by itself must be no larger.
         if len(block) > self.batch_size or len(block.data) > self.batch_bytes:
             return list(block.parts(self.batch_size, self.batch_bytes))

@@ -101,7 +101,7 @@ class Delivery:
                 todo.extend(reversed(part.split()))
             elif remedy is Remedy.DROP:
                 faults.has_answer = True
-                self._tell_rejected(lane, error)
+                self._tell_rejected(lane, len(part), error)
                 on_settled(part, False, faults.rest(todo))
             else:
                 faults.suspects.append(part)
@@ -142,7 +142,11 @@ class Delivery:
                 error,
             )
 
-    def _tell_rejected(self, lane: Lane, error: SendError) -> None:
+    def _tell_rejected(self, lane: Lane, count: int, error: SendError) -> None:
+        if error.is_final:
+            text = "%s: %d %s were dropped, not to be sent again: %s"
+            self._log.warning(f"final {lane.kind}", text, self.name, count, lane.kind, error)
+            return
         self._log.warning(
             f"rejected {lane.kind}",
             "%s: a datum of %s was rejected and dropped: %s",

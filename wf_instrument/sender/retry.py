@@ -33,8 +33,11 @@ def remedy_for(error: SendError, batch_size: int) -> Remedy:
 
     A batch with a bad datum (400, 406), or too large (413), is split to save the rest; alone, the
     datum is dropped. Everything else is about the receiver, the way to it or the token (no answer,
-    a redirect, 401, 404, 429, 5xx): the data are good and keep their place until it is mended.
+    a redirect, 401, 404, 429, 5xx): the data are good and keep their place until it is mended. A
+    client that must not send them again says so by `is_final`.
     """
+    if error.is_final:
+        return Remedy.DROP
     if error.status not in _ABOUT_THE_BATCH:
         return Remedy.RETRY
     return Remedy.SPLIT if batch_size > 1 else Remedy.DROP

@@ -13,7 +13,7 @@ import time
 import zlib
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from wf_instrument.errors import ConfigError, SendError
@@ -48,6 +48,16 @@ _MAX_ANSWER_BYTES: Final = 65_536
 #: Of an answer that is read.
 _MAX_EXCHANGE_BYTES: Final = 1_000_000
 _UNAUTHORIZED: Final = 401
+#: Of what a receiver says about a batch it did not take.
+_MAX_REASON: Final = 300
+
+
+class _Reply(NamedTuple):
+    """What an answer says: status, seconds of `Retry-After`, and the beginning of its body."""
+
+    status: int
+    retry_after_s: float | None
+    text: str
 
 
 class TokenSource(Protocol):
@@ -165,16 +175,19 @@ class HttpTransport:
             body = _gzipped(pieces)
         else:
             body = b"".join(pieces)
-        status, retry_after_s = self._post_with_token(path, body, sent, timeout_s)
-        if status >= 300:
+        reply = self._post_with_token(path, body, sent, timeout_s)
+        if reply.status >= 300:
             raise SendError(
-                f"{self.server} answered {status}", status=status, retry_after_s=retry_after_s
+                f"{self.server} answered {reply.status}",
+                status=reply.status,
+                retry_after_s=reply.retry_after_s,
+                answer=reply.text,
             )
-        return status
+        return reply.status
 
     def _post_with_token(
         self, path: str, body: bytes, headers: dict[str, str], timeout_s: float | None
-    ) -> tuple[int, float | None]:
+    ) -> _Reply:
         if self._token is None:
             return self._post_once(path, body, headers, timeout_s)
         begun_s = time.monotonic()
@@ -185,13 +198,13 @@ class HttpTransport:
         for _ in range(2):
             token = self._token.token(rest_s())
             authorized = {**headers, "Authorization": f"Bearer {token}"}
-            status, retry_after_s = self._post_once(path, body, authorized, rest_s())
-            if status != _UNAUTHORIZED:
+            reply = self._post_once(path, body, authorized, rest_s())
+            if reply.status != _UNAUTHORIZED:
                 break
             self._token.refused(token)
             if isinstance(self._token, FixedToken):
                 break
-        return status, retry_after_s
+        return reply
 
     def close(self) -> None:
         """Close idle connections."""
@@ -215,22 +228,23 @@ class HttpTransport:
 
     def _post_once(
         self, path: str, body: bytes, headers: Mapping[str, str], timeout_s: float | None
-    ) -> tuple[int, float | None]:
-        """Return status and seconds of `Retry-After`."""
+    ) -> _Reply:
         limit_s = READ_TIMEOUT_S if timeout_s is None else min(timeout_s, READ_TIMEOUT_S)
         deadline = time.monotonic() + limit_s
         with self._translated():
             answer = self._request(path, body, headers, limit_s)
+        said = bytearray()
         try:
             with self._translated():
-                if _read_to_end(answer, deadline):
+                if _read_to_end(answer, deadline, said):
                     answer.release_conn()
                 else:
                     answer.close()
         except SendError:
             # The status is known, which is all that counts; only the connection is of no more use.
             answer.close()
-        return int(answer.status), retry_after_seconds(answer.headers.get("Retry-After"))
+        text = said.decode("utf-8", "replace") if answer.status >= 300 else ""
+        return _Reply(int(answer.status), retry_after_seconds(answer.headers.get("Retry-After")), text)
 
     def _request(
         self, path: str, body: bytes, headers: Mapping[str, str], timeout_s: float
@@ -256,7 +270,9 @@ class HttpTransport:
         # ValueError: http.client refuses a host name or header in so many ways.
         except (exceptions.HTTPError, OSError, http.client.HTTPException, ValueError) as exc:
             # Not `from exc`, whose text may hold what was sent.
-            raise SendError(f"no answer from {self.server}: {describe_failure(exc)}") from None
+            raise SendError(
+                f"no answer from {self.server}: {describe_failure(exc)}", cause=type(exc).__name__
+            ) from None
 
 
 def is_loopback(host: str) -> bool:
@@ -296,8 +312,11 @@ def _gzipped(pieces: Sequence[bytes]) -> bytes:
     return packer.compress(b"".join(pieces)) + packer.flush()
 
 
-def _read_to_end(answer: urllib3.BaseHTTPResponse, deadline: float) -> bool:
-    """Read a body nobody needs, for its connection to be used again; False when not worth it."""
+def _read_to_end(answer: urllib3.BaseHTTPResponse, deadline: float, said: bytearray) -> bool:
+    """Read a body for its connection to be used again; False when not worth it.
+
+    Its beginning goes to `said`.
+    """
     read = getattr(answer, "read1", None)  # not in urllib3 2.0, where a slow body could hold us
     if read is None:
         return answer.headers.get("Content-Length") == "0" and not answer.read()
@@ -307,6 +326,7 @@ def _read_to_end(answer: urllib3.BaseHTTPResponse, deadline: float) -> bool:
         if not piece:
             return True
         total += len(piece)
+        said += piece[: max(0, _MAX_REASON - len(said))]
     return False
 
 

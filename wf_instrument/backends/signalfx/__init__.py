@@ -1,0 +1,1 @@
+"""SignalFx: ingest of data points and events, metadata, SignalFlow, and reporters."""

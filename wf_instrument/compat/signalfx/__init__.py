@@ -1,0 +1,1 @@
+"""`signalfx`: the clients of SignalFx."""

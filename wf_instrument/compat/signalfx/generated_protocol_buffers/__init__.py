@@ -1,0 +1,1 @@
+"""`signalfx.generated_protocol_buffers`."""
