@@ -84,6 +84,8 @@ class Reply:
     status: int = 200
     body: bytes = b'"OK"'
     headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json"),)
+    #: Until it is set the connection stays open behind the body, which then has no length.
+    hold: threading.Event | None = None
 
     @classmethod
     def of(cls, value: object, status: int = 200) -> Reply:
@@ -192,9 +194,14 @@ class SignalFxService:
                 self.send_response(reply.status)
                 for name, value in reply.headers:
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(reply.body)))
+                if reply.hold is None:
+                    self.send_header("Content-Length", str(len(reply.body)))
                 self.end_headers()
                 self.wfile.write(reply.body)
+                if reply.hold is not None:
+                    self.wfile.flush()
+                    reply.hold.wait(30)
+                    self.close_connection = True
 
             do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815 - as the base class has it
 
