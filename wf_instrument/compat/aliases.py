@@ -31,6 +31,7 @@ __all__ = ["LEGACY_PACKAGES", "install", "uninstall"]
 LEGACY_PACKAGES: Final = {
     "apptuit": "wf_instrument.compat.apptuit",
     "librato": "wf_instrument.compat.librato",
+    "signalfx": "wf_instrument.compat.signalfx",
     "wavefront_flask_sdk": "wf_instrument.compat.wavefront_flask_sdk",
     "wavefront_opentracing_sdk": "wf_instrument.compat.wavefront_opentracing_sdk",
     "wavefront_pyformance": "wf_instrument.compat.wavefront_pyformance",

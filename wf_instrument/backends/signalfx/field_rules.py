@@ -33,7 +33,7 @@ MAX_DIMENSION_NAME: Final = 128
 MAX_DIMENSION_VALUE: Final = 256
 MAX_DIMENSIONS: Final = 36
 _DIMENSION_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*\Z")
-_RESERVED: Final = ("sf_", "aws_", "gcp_", "azure_")
+RESERVED_PREFIXES: Final = ("sf_", "aws_", "gcp_", "azure_")
 #: Names with a reserved prefix that the service means its users to send.
 _OWN: Final = frozenset({"sf_hires", "gcp_id", "azure_resource_id"})
 
@@ -68,7 +68,7 @@ class LimitCheck:
         is_name = (
             len(name) <= MAX_DIMENSION_NAME
             and _DIMENSION_NAME.match(name) is not None
-            and (name in _OWN or not name.startswith(_RESERVED))
+            and (name in _OWN or not name.startswith(RESERVED_PREFIXES))
         )
         if not is_name:
             return self._says(

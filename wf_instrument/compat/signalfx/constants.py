@@ -1,0 +1,23 @@
+"""`signalfx.constants`."""
+
+from wf_instrument.backends.signalfx.constants import (
+    DEFAULT_API_ENDPOINT,
+    DEFAULT_BATCH_SIZE,
+    DEFAULT_INGEST_ENDPOINT,
+    DEFAULT_STREAM_ENDPOINT,
+    DEFAULT_TIMEOUT,
+    INTEGER_MAX,
+    INTEGER_MIN,
+    SUPPORTED_EVENT_CATEGORIES,
+)
+
+__all__ = [
+    "DEFAULT_API_ENDPOINT",
+    "DEFAULT_BATCH_SIZE",
+    "DEFAULT_INGEST_ENDPOINT",
+    "DEFAULT_STREAM_ENDPOINT",
+    "DEFAULT_TIMEOUT",
+    "INTEGER_MAX",
+    "INTEGER_MIN",
+    "SUPPORTED_EVENT_CATEGORIES",
+]

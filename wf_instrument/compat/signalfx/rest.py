@@ -1,0 +1,9 @@
+"""`signalfx.rest`."""
+
+from wf_instrument.backends.signalfx.rest import (
+    SignalFxRestClient,
+)
+
+__all__ = [
+    "SignalFxRestClient",
+]
