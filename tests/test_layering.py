@@ -81,6 +81,9 @@ def test_foreign_packages_are_imported_where_they_belong() -> None:
     homes = {
         "sqlite3": {"backends"}, "pyformance": {"metrics"}, "urllib3": {"sender", "integrations"},
         "click": {"cli"}, "starlette": {"dashboard", "integrations"},
+        "sqlite3": {"backends"}, "pyformance": {"metrics"}, "urllib3": {"sender"},
+        "click": {"cli"}, "requests": {"backends"}, "websockets": {"backends"},
+        "starlette": {"dashboard", "integrations"},
         "uvicorn": {"dashboard", "cli"},
         "opentracing": {"tracing", "outgoing", "integrations"}, "flask": {"integrations", "cli"},
         "anyio": {"integrations"}, "fastapi": {"integrations", "cli"},

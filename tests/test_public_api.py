@@ -69,6 +69,18 @@ PUBLIC = {
         "sanitize_metric_name", "sanitize_no_op",
     ],
     "wf_instrument.backends.local": ["LocalReporter", "StoreReader", "default_path", "from_url"],
+    "wf_instrument.backends.signalfx": [
+        "AWS_ID_DIMENSION", "DimensionedRegistry", "JsonSignalFxIngestClient",
+        "ProtoBufSignalFxIngestClient", "SignalFlowClient", "SignalFx",
+        "SignalFxPipelineReporter", "SignalFxReporter", "SignalFxRestClient",
+        "add_cloud_dimensions", "cloud_dimensions", "from_url", "get_aws_unique_id",
+        "get_azure_resource_id", "get_gcp_id", "realm_endpoint",
+    ],
+    "wf_instrument.backends.signalfx.signalflow": [
+        "Computation", "ComputationAborted", "ComputationFailed", "ResultTable", "SSETransport",
+        "SignalFlowClient", "SignalFlowConnectionError", "SignalFlowException",
+        "WebSocketTransport",
+    ],
     "wf_instrument.backends.wavefront": [
         "CspApiToken", "CspOAuthApp", "CspTokenSource", "HeartbeaterService", "WavefrontClient",
         "WavefrontClientFactory", "WavefrontDirectClient", "WavefrontDirectReporter",

@@ -185,17 +185,19 @@ class IngestClient:
             TypeError: A kind is no list, a name or a dimension no string.
             ValueError: A value cannot be sent: no number or text, or beyond 64 bits.
         """
-        encoded: list[tuple[str, bytes]] = []
-        point, extra, counter_kind = self._encoder.point, self._extra, self._counter_kind
-        for name, points, kind, lane in (
-            ("cumulative_counters", cumulative_counters, "cumulative_counter", POINTS),
-            ("gauges", gauges, "gauge", POINTS),
-            ("counters", counters, "counter", counter_kind),
-        ):
-            if points:
-                encoded += [(lane, point(kind, one, extra)) for one in checked_kind(name, points)]
-        if encoded:
-            self.put_encoded(encoded)
+        made: list[tuple[str, bytes]] = []
+        point, extra, lane = self._encoder.point, self._extra, POINTS
+        if cumulative_counters:
+            points = checked_kind("cumulative_counters", cumulative_counters)
+            made += [(lane, point("cumulative_counter", one, extra)) for one in points]
+        if gauges:
+            points = checked_kind("gauges", gauges)
+            made += [(lane, point("gauge", one, extra)) for one in points]
+        if counters:
+            points, lane = checked_kind("counters", counters), self._counter_kind
+            made += [(lane, point("counter", one, extra)) for one in points]
+        if made:
+            self.put_encoded(made)
 
     def encode(self, kind: str, point: Mapping[str, Any]) -> tuple[str, bytes]:
         """Return a point as `put_encoded` takes it; raises what `send` does.

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from wf_instrument.backends.signalfx.field_rules import LimitCheck
 
+Pairs = tuple[tuple[str, str], ...]
+
 __all__ = ["EVENT_CATEGORIES", "METRIC_TYPES", "ProtobufEncoder"]
 
 #: Source: enum `MetricType`.
@@ -57,7 +59,8 @@ class ProtobufEncoder:
     def __init__(self, limits: LimitCheck) -> None:
         self._limits = limits
         self._metrics: dict[str, bytes] = {}
-        self._dimensions: dict[tuple[int, str, str], bytes] = {}
+        self._points: dict[Pairs, bytes] = {}
+        self._events: dict[Pairs, bytes] = {}
 
     def point(self, kind: str, point: Mapping[str, Any], extra: Mapping[str, str]) -> bytes:
         """Return a point as one `datapoints` field of a `DataPointUploadMessage`.
@@ -73,24 +76,25 @@ class ProtobufEncoder:
             ValueError: The value or the timestamp cannot be encoded, or `dimensions` is no dict.
         """
         name = point["metric"]
-        metric = self._metrics.get(name) if type(name) is str else None
-        if metric is None:
-            metric = self._metric(name)
+        # What equals a text encodes as it, an enum's member too; a number never equals one.
+        metric = self._metrics.get(name) or self._metric(name)
         datum = _datum(point["value"])
         timestamp = point.get("timestamp")
         own = point.get("dimensions", _NONE)
-        if own is None and extra:
-            own = _NONE
-        merged = {**checked_dimensions(own), **extra} if extra else checked_dimensions(own)
-        parts = [
-            metric,
-            b"\x18" + _varint(checked_integer(int(timestamp))) if timestamp else b"",
-            b"\x22", _ONE_BYTE[len(datum)] if len(datum) < 0x80 else _varint(len(datum)), datum,
-            _TYPES[kind],
-        ]  # fmt: skip
-        if merged:
-            parts += self._pairs(6, merged)
-        body = b"".join(parts)
+        if extra:
+            own = {**checked_dimensions(_NONE if own is None else own), **extra}
+        tail = self._pairs(6, own, self._points) if own or own.__class__ is not dict else b""
+        body = b"".join(
+            (
+                metric,
+                b"\x18" + _varint(checked_integer(int(timestamp))) if timestamp else b"",
+                b"\x22",
+                _varint(len(datum)),
+                datum,
+                _TYPES[kind],
+                tail,
+            )
+        )
         return b"\x0a" + _varint(len(body)) + body
 
     def event(
@@ -109,7 +113,7 @@ class ProtobufEncoder:
         """
         if not isinstance(event_type, str):
             raise TypeError(f"event_type is a {type(event_type).__name__}; give a string")
-        parts = [_field(1, event_type.encode()), *self._pairs(2, dimensions)]
+        parts = [_field(1, event_type.encode()), self._pairs(2, dimensions, self._events)]
         for key, value in properties.items():
             pair = _field(1, _text(key, "a property's name"))
             parts.append(_field(3, pair + _field(2, _property(value))))
@@ -121,32 +125,33 @@ class ProtobufEncoder:
 
     def _metric(self, name: object) -> bytes:
         encoded = _field(2, _text(name, "metric"))
-        if self._limits.metric(str(name)) and type(name) is str:
+        if self._limits.metric(str(name)):
             if len(self._metrics) >= _MAX_REMEMBERED:
                 self._metrics.clear()
-            self._metrics[name] = encoded
+            self._metrics[str(name)] = encoded
         return encoded
 
-    def _pairs(self, field: int, dimensions: Mapping[str, str]) -> list[bytes]:
-        self._limits.count(len(dimensions))
-        known = self._dimensions
-        found = []
-        for key, value in dimensions.items():
-            # Looked up by type too: an enum's member equals its text, a number never does.
-            pair = known.get((field, key, value)) if type(value) is str else None
-            found.append(self._pair(field, key, value) if pair is None else pair)
-        return found
-
-    def _pair(self, field: int, key: object, value: object) -> bytes:
-        pair = _field(1, _text(key, "a dimension's name"))
-        pair += _field(2, _text(value, f"dimension {key!r}"))
-        encoded = _field(field, pair)
-        is_plain = type(key) is str and type(value) is str
-        if self._limits.dimension(str(key), str(value)) and is_plain:
-            if len(self._dimensions) >= _MAX_REMEMBERED:
-                self._dimensions.clear()
-            self._dimensions[field, str(key), str(value)] = encoded
-        return encoded
+    def _pairs(self, field: int, dimensions: object, known: dict[Pairs, bytes]) -> bytes:
+        given = checked_dimensions(dimensions)
+        key = tuple(given.items())
+        try:
+            found = known.get(key)
+        except TypeError:  # a value that has no hash is no text, which is told below
+            found = None
+        if found is not None:
+            return found
+        encoded = []
+        are_within = self._limits.count(len(given))
+        for name, value in given.items():
+            pair = _field(1, _text(name, "a dimension's name"))
+            encoded.append(_field(field, pair + _field(2, _text(value, f"dimension {name!r}"))))
+            are_within &= self._limits.dimension(str(name), str(value))
+        made = b"".join(encoded)
+        if are_within:
+            if len(known) >= _MAX_REMEMBERED:
+                known.clear()
+            known[key] = made
+        return made
 
 
 _NONE: Final[dict[str, str]] = {}
@@ -181,6 +186,20 @@ def _field(number: int, content: bytes) -> bytes:
 def _varint(number: int) -> bytes:
     if 0 <= number < 0x80:
         return _ONE_BYTE[number]
+    # Lengths and times, the most frequent by far, without a loop.
+    if 0 < number < 0x4000:
+        return bytes((number & 0x7F | 0x80, number >> 7))
+    if 1 << 35 <= number < 1 << 42:
+        return bytes(
+            (
+                number & 0x7F | 0x80,
+                number >> 7 & 0x7F | 0x80,
+                number >> 14 & 0x7F | 0x80,
+                number >> 21 & 0x7F | 0x80,
+                number >> 28 & 0x7F | 0x80,
+                number >> 35,
+            )
+        )
     number &= _64_BITS
     encoded = bytearray()
     while number > 0x7F:
