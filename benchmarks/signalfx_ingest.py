@@ -169,9 +169,14 @@ def write(lines: list[str]) -> None:
     text = RESULTS.read_text("utf-8") if RESULTS.exists() else ""
     front, _, rest = text.partition(MARK)
     _, _, behind = rest.partition(MARK)
-    head = front if MARK in text else f"{front.rstrip()}\n\n## Ingest of SignalFx points\n\n"
-    body = "\n".join(lines)
-    RESULTS.write_text(f"{head}{MARK}\n{body}\n{MARK}{behind or chr(10)}", "utf-8")
+    head = ["## Ingest of SignalFx points", ""]
+    made_by = [
+        "",
+        "Made by `python benchmarks/signalfx_ingest.py --legacy-python PATH --write`, and not by",
+        "`tox -e bench`: the older client needs an environment of its own.",
+    ]
+    body = "\n".join([*head, *lines, *made_by])
+    RESULTS.write_text(f"{front.rstrip()}\n\n{MARK}\n{body}\n{MARK}{behind or chr(10)}", "utf-8")
 
 
 def main() -> None:
@@ -186,6 +191,8 @@ def main() -> None:
     parser.add_argument("--send", help=argparse.SUPPRESS)
     parser.add_argument("--url", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.write and not options.legacy_python:
+        parser.error("--write needs --legacy-python: the results are a comparison")
     if options.receive:
         receive()
     elif options.send:

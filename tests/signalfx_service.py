@@ -79,13 +79,14 @@ def decoded_point(one: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Reply:
-    """How to answer; status 0 closes the connection without a word."""
+    """How to answer; status 0 writes `raw` as it stands and closes the connection."""
 
     status: int = 200
     body: bytes = b'"OK"'
     headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json"),)
     #: Until it is set the connection stays open behind the body, which then has no length.
     hold: threading.Event | None = None
+    raw: bytes = b""
 
     @classmethod
     def of(cls, value: object, status: int = 200) -> Reply:
@@ -189,6 +190,7 @@ class SignalFxService:
                 reply = service.answer(one)
                 service._note(one, reply)
                 if reply.status == 0:
+                    self.wfile.write(reply.raw)
                     self.close_connection = True
                     return
                 self.send_response(reply.status)

@@ -110,10 +110,12 @@ def test_any_other_refusal_drops_the_batch_counts_it_and_says_why(
 def test_counters_that_may_have_arrived_are_not_counted_twice(service: SignalFxService) -> None:
     service.answer = lambda _: Reply(0)  # reads it all, then hangs up
     client = client_of(service)
-    client.send(gauges=points(1), counters=points(2, 3))
-    assert service.wait_until(lambda: len(service.asked) >= 2)
+    client.send(counters=points(2, 3))
     assert wait_for(lambda: client.dropped == 2)
+    client.send(gauges=points(1))
+    assert wait_for(lambda: client.failed_requests >= 2)
     service.answer = lambda _: Reply()
+    assert service.wait_until(lambda: service.values() == [1])
     client.stop()
     assert service.values() == [1]
     counters = [one for one in service.asked if one.points[0]["kind"] == "counter"]
@@ -219,6 +221,20 @@ def test_a_read_that_takes_too_long_is_counted_under_the_older_clients_name(
     is_over.set()
     assert set(client.reset_error_counters()) == {"ReadTimeout"}
     client.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("raw", [b"", b"HTTP/1.1 2", b"no HTTP\r\n\r\n"])
+def test_half_an_answer_is_none_and_the_points_are_sent_again(
+    service: SignalFxService, raw: bytes
+) -> None:
+    answers = iter([Reply(0, raw=raw)])
+    service.answer = lambda _: next(answers, Reply())
+    with client_of(service) as client:
+        client.send(gauges=points(1))
+        assert service.wait_until(lambda: service.values() == [1])
+    assert (client.sent, client.dropped) == (1, 0)
+    assert client.reset_error_counters() == {"ConnectionError": 1}
 
 
 @pytest.mark.expects_caught
