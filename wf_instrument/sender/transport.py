@@ -244,7 +244,9 @@ class HttpTransport:
             # The status is known, which is all that counts; only the connection is of no more use.
             answer.close()
         text = said.decode("utf-8", "replace") if answer.status >= 300 else ""
-        return _Reply(int(answer.status), retry_after_seconds(answer.headers.get("Retry-After")), text)
+        return _Reply(
+            int(answer.status), retry_after_seconds(answer.headers.get("Retry-After")), text
+        )
 
     def _request(
         self, path: str, body: bytes, headers: Mapping[str, str], timeout_s: float
