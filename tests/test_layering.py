@@ -81,15 +81,13 @@ def test_foreign_packages_are_imported_where_they_belong() -> None:
     homes = {
         "sqlite3": {"backends"}, "pyformance": {"metrics"}, "urllib3": {"sender", "integrations"},
         "click": {"cli"}, "starlette": {"dashboard", "integrations"},
-        "sqlite3": {"backends"}, "pyformance": {"metrics"}, "urllib3": {"sender"},
-        "click": {"cli"}, "requests": {"backends"}, "websockets": {"backends"},
-        "starlette": {"dashboard", "integrations"},
+        "websockets": {"backends"},
         "uvicorn": {"dashboard", "cli"},
         "opentracing": {"tracing", "outgoing", "integrations"}, "flask": {"integrations", "cli"},
         "anyio": {"integrations"}, "fastapi": {"integrations", "cli"},
         "litestar": {"integrations"}, "quart": {"integrations"},
         "django": {"integrations"}, "asgiref": {"integrations"},
-        "requests": {"integrations"}, "httpx": {"integrations"}, "aiohttp": {"integrations"},
+        "requests": {"backends", "integrations"}, "httpx": {"integrations"}, "aiohttp": {"integrations"},
         "celery": {"integrations"}, "sqlalchemy": {"integrations"},
     }  # fmt: skip
     for part, path in MODULES:
