@@ -64,6 +64,8 @@ class Stage:
             "web", settings, self.pipeline, tracer, lambda route: (str(route), "view", None)
         )
         self.seen: list[object] = []
+        # The first request of a process starts it, by the twin.
+        self.pipeline.start()
 
     def look(self) -> None:
         """Note what the application sees of its request."""

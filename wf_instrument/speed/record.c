@@ -64,8 +64,9 @@ int begin_span(Record *record, Recorder *recorder)
     Span *span = failed ? NULL : (Span *)type->tp_new(type, NULL, NULL);
     if (span == NULL)
         return -1;
-    span->trace_high = ids[0];
-    span->trace_low = ids[1] ? ids[1] : 1; /* never all zero */
+    /* As 128 bits drawn at once have them: the lowest first, and never all zero. */
+    span->trace_low = ids[0] || ids[1] ? ids[0] : 1;
+    span->trace_high = ids[1];
     span->span_id = ids[2] ? ids[2] : 1;
     put(&span->tracer, tracer);
     put(&span->operation_name, record->method);
