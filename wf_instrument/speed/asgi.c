@@ -16,6 +16,12 @@ static int is_text(PyObject *object, PyObject *interned)
            (PyUnicode_Check(object) && PyUnicode_Compare(object, interned) == 0);
 }
 
+static int is_pair(PyObject *header)
+{
+    return (PyTuple_CheckExact(header) || PyList_CheckExact(header)) &&
+           PySequence_Fast_GET_SIZE(header) == 2;
+}
+
 /* Whether headers name something that only some requests have; 1 also for what is odd. */
 static int has_noted(PyObject *headers, PyObject *noted)
 {
@@ -23,12 +29,10 @@ static int has_noted(PyObject *headers, PyObject *noted)
         return 1;
     Py_ssize_t count = PySequence_Fast_GET_SIZE(headers);
     for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *pair = PySequence_Fast_GET_ITEM(headers, i), *name = NULL;
-        if (PyTuple_CheckExact(pair) && PyTuple_GET_SIZE(pair) == 2)
-            name = PyTuple_GET_ITEM(pair, 0);
-        else if (PyList_CheckExact(pair) && PyList_GET_SIZE(pair) == 2)
-            name = PyList_GET_ITEM(pair, 0);
-        int has = name == NULL ? -1 : PySet_Contains(noted, name);
+        PyObject *pair = PySequence_Fast_GET_ITEM(headers, i);
+        PyObject *name = is_pair(pair) ? PySequence_Fast_GET_ITEM(pair, 0) : NULL;
+        /* Of bytes, or asking for the hash might run code that changes the headers. */
+        int has = name == NULL || !PyBytes_CheckExact(name) ? -1 : PySet_Contains(noted, name);
         if (has != 0) {
             PyErr_Clear(); /* the twin meets it too, and says so */
             return 1;
@@ -55,12 +59,15 @@ PyObject *asgi_begin(PyObject *self, PyObject *const *args, Py_ssize_t count)
     PyObject *headers = text_at(scope, s_headers, NULL);
     PyObject *root = text_at(scope, s_root_path, s_empty);
     PyObject *scheme = text_at(scope, s_scheme, s_http);
-    PyObject *running = PyObject_GetAttr(recorder->pipeline, s_is_running);
+    PyObject *running =
+        PyErr_Occurred() ? NULL : PyObject_GetAttr(recorder->pipeline, s_is_running);
     Py_XDECREF(running);
     if (PyErr_Occurred() || method == NULL || path == NULL || headers == NULL || root == NULL ||
         scheme == NULL || running != Py_True || !is_text(kind, s_http) ||
         PyDict_Contains(scope, s_request_key) != 0 || is_excluded(recorder, path) != 0 ||
         has_noted(headers, recorder->noted_headers)) {
+        if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_Exception))
+            return NULL;
         PyErr_Clear();
         Py_RETURN_NONE;
     }
@@ -100,7 +107,8 @@ static PyObject *host_of(PyObject *headers)
     PyObject *host = s_no_host;
     for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(headers); i++) {
         PyObject *pair = PySequence_Fast_GET_ITEM(headers, i);
-        PyObject *name = PySequence_Fast_GET_ITEM(pair, 0);
+        /* The application may have changed them since `has_noted` saw them. */
+        PyObject *name = is_pair(pair) ? PySequence_Fast_GET_ITEM(pair, 0) : Py_None;
         if (PyBytes_CheckExact(name) && PyBytes_GET_SIZE(name) == 4 &&
             memcmp(PyBytes_AS_STRING(name), "host", 4) == 0)
             host = PySequence_Fast_GET_ITEM(pair, 1);
@@ -161,20 +169,25 @@ static int note_start(Record *record, PyObject *message)
         return 0;
     PyObject *scope = record->scope;
     Driver *driver = (Driver *)record->driver;
-    if (absent(scope) || !PyDict_CheckExact(scope) || !PyObject_TypeCheck(driver, &DriverType)) {
+    if (absent(scope) || !PyDict_CheckExact(scope) || !PyObject_TypeCheck(driver, &DriverType) ||
+        absent(driver->recorder) || !PyObject_TypeCheck(driver->recorder, &RecorderType)) {
         PyObject *handle = PyObject_CallMethod((PyObject *)record, "resolve_handle", NULL);
         put(&record->handle, handle);
         Py_XDECREF(handle);
         return handle == NULL ? -1 : 0;
     }
     PyObject *protocol = text_at(scope, s_http_version, s_11);
+    Py_XINCREF(protocol); /* the framework may change the scope while it is asked */
     PyObject *route = protocol == NULL ? NULL : PyObject_CallOneArg(driver->route_of, scope);
-    if (route == NULL)
+    if (route == NULL) {
+        Py_XDECREF(protocol);
         return -1;
+    }
     /* Of an inner layer, perhaps: its recorder names the route. */
     Handle *handle =
         look_up((Recorder *)driver->recorder, route, record->method, record->scheme, protocol);
     Py_DECREF(route);
+    Py_DECREF(protocol);
     put(&record->handle, (PyObject *)handle);
     Py_XDECREF(handle);
     return handle == NULL ? -1 : 0;
@@ -189,12 +202,11 @@ static int note_message(Record *record, PyObject *message, PyObject *kind)
     PyObject *more = body == NULL ? NULL : text_at(message, s_more_body, Py_False);
     if (more == NULL)
         return -1;
-    if (body != Py_None) {
-        Py_ssize_t size = PyObject_Size(body);
-        if (size < 0)
-            return -1;
-        record->response_bytes += size;
-    }
+    int has_body = PyObject_IsTrue(body);
+    Py_ssize_t size = has_body > 0 ? PyObject_Size(body) : has_body;
+    if (size < 0)
+        return -1;
+    record->response_bytes += size;
     int has_more = PyObject_IsTrue(more);
     return has_more < 0 ? -1 : !has_more;
 }
@@ -258,7 +270,7 @@ static int begin_sending(Sending *sending)
         sending->inner = methods->am_await(awaited);
     else
         /* A coroutine of generators, or nothing to wait for: Python says which. */
-        sending->inner = PyObject_CallMethod(awaited, "__await__", NULL);
+        sending->inner = PyObject_CallOneArg(py_as_coroutine, awaited);
     Py_DECREF(awaited);
     return sending->inner == NULL ? -1 : 0;
 }
@@ -408,6 +420,7 @@ static int visit_sending(PyObject *self, visitproc visit, void *arg)
 
 static int clear_sending(PyObject *self)
 {
+    ((Sending *)self)->is_over = 1; /* what else is garbage may still ask it */
     Py_CLEAR(((Sending *)self)->record);
     Py_CLEAR(((Sending *)self)->message);
     Py_CLEAR(((Sending *)self)->inner);

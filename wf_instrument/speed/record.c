@@ -122,14 +122,15 @@ static int finish_span(Record *record, Handle *handle, long long latency_ns,
                        PyObject *const url[4])
 {
     Span *span = (Span *)record->span;
-    if (span->operation_name == record->method && !absent(handle->func))
+    if (span->operation_name == record->method && !absent(handle->func) &&
+        PyObject_IsTrue(handle->func) > 0)
         put(&span->operation_name, handle->func);
     else if (span->operation_name == record->method) {
         PyObject *unknown = PyUnicode_InternFromString("UNKNOWN");
         put(&span->operation_name, unknown);
         Py_XDECREF(unknown);
     }
-    if (url[0] != NULL && absent(record->known_target))
+    if (url[0] != NULL && absent(record->known_target) && span->tag_source == (PyObject *)record)
         keep_facts(span, record, url);
     if (end_span(span, latency_ns) < 0)
         return -1;
@@ -268,6 +269,8 @@ PyObject *end_record(Record *record, Recorder *recorder, long long cpu_ns,
 {
     Handle *handle = (Handle *)record->handle;
     Py_INCREF(handle);
+    for (int i = 0; i < 4; i++)
+        Py_XINCREF(url[i]); /* borrowed of what the application may change meanwhile */
     int failed = 0;
     if (recorder->metrics && handle->counts)
         failed = record_sample(record, recorder, handle, cpu_ns);
@@ -275,6 +278,8 @@ PyObject *end_record(Record *record, Recorder *recorder, long long cpu_ns,
         failed = finish_span(record, handle, record->ended_mono_ns - record->started_mono_ns,
                              url);
     Py_DECREF(handle);
+    for (int i = 0; i < 4; i++)
+        Py_XDECREF(url[i]);
     if (failed)
         failed = swallow("request.finish");
     PyObject *kind, *error, *traceback;

@@ -125,6 +125,7 @@ extern PyObject *s_no_host; /* bytes */
 NAMES(DECLARE_NAME)
 KEYS(DECLARE_KEY)
 extern PyObject *n_64;
+extern PyObject *no_pairs; /* the empty tuple */
 
 static inline int absent(PyObject *object) { return object == NULL || object == Py_None; }
 
@@ -174,8 +175,9 @@ PyObject *end_record(Record *record, Recorder *recorder, long long cpu_ns,
 PyObject *span_finish_after(PyObject *self, PyObject *duration);
 
 /* wsgi.c */
-PyObject *wsgi_serve(PyObject *self, PyObject *const *args, Py_ssize_t count);
-PyObject *wsgi_start_response(PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *wsgi_serve(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
+PyObject *wsgi_start_response(PyObject *self, PyObject *const *args, Py_ssize_t count,
+                              PyObject *names);
 PyObject *wsgi_iter(PyObject *self, PyObject *unused);
 PyObject *wsgi_close(PyObject *self, PyObject *unused);
 PyObject *wsgi_finish(PyObject *self, PyObject *unused);

@@ -59,7 +59,7 @@ static void free_state(PyObject *self)
     Py_TYPE(self)->tp_free(self);
 }
 
-static PyObject *no_pairs; /* the empty tuple */
+PyObject *no_pairs;
 
 Record *new_record(PyTypeObject *type)
 {
@@ -174,7 +174,8 @@ static PyMemberDef record_members[] = {
 
 static PyMethodDef record_methods[] = {
     {"settle", (PyCFunction)(void (*)(void))settle, METH_FASTCALL, NULL},
-    {"wsgi_start_response", (PyCFunction)(void (*)(void))wsgi_start_response, METH_FASTCALL, NULL},
+    {"wsgi_start_response", (PyCFunction)(void (*)(void))wsgi_start_response,
+     METH_FASTCALL | METH_KEYWORDS, NULL},
     {"wsgi_iter", wsgi_iter, METH_NOARGS, NULL},
     {"wsgi_close", wsgi_close, METH_NOARGS, NULL},
     {"wsgi_finish", wsgi_finish, METH_NOARGS, NULL},
@@ -254,7 +255,7 @@ static PyMemberDef driver_members[] = {
 };
 
 static PyMethodDef driver_methods[] = {
-    {"wsgi_serve", (PyCFunction)(void (*)(void))wsgi_serve, METH_FASTCALL, NULL},
+    {"wsgi_serve", (PyCFunction)(void (*)(void))wsgi_serve, METH_FASTCALL | METH_KEYWORDS, NULL},
     {"asgi_serve", (PyCFunction)(void (*)(void))asgi_serve, METH_FASTCALL, NULL},
     {NULL},
 };

@@ -132,7 +132,10 @@ static PyObject *stepped_close(PyObject *self, PyObject *unused)
         Py_RETURN_NONE;
     stepped->is_over = 1;
     PyObject *done = PyObject_CallMethodObjArgs(stepped->coroutine, s_close, NULL);
-    if (stepped->before != NULL) {
+    if (stepped->before != NULL && done == NULL) {
+        tell_escaped(stepped); /* what the application raised in place of GeneratorExit */
+        end_request(stepped);
+    } else if (stepped->before != NULL) {
         /* As when GeneratorExit passes `AsgiTelemetry.__call__`. */
         PyObject *kind, *error, *traceback;
         PyErr_Fetch(&kind, &error, &traceback);
@@ -155,6 +158,7 @@ static int visit_stepped(PyObject *self, visitproc visit, void *arg)
 
 static int clear_stepped(PyObject *self)
 {
+    ((Stepped *)self)->is_over = 1; /* what else is garbage may still ask it */
     Py_CLEAR(((Stepped *)self)->coroutine);
     Py_CLEAR(((Stepped *)self)->record);
     Py_CLEAR(((Stepped *)self)->before);

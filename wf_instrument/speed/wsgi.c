@@ -151,9 +151,13 @@ static PyObject *response(Record *record, PyObject *body)
     PyTypeObject *kind = Py_TYPE(body);
     int is_whole = kind == &PyList_Type || kind == &PyTuple_Type;
     if (is_whole) {
-        Py_ssize_t size = 0, count = PySequence_Fast_GET_SIZE(body);
-        for (Py_ssize_t i = 0; i < count && size >= 0; i++) {
-            Py_ssize_t part = PyObject_Size(PySequence_Fast_GET_ITEM(body, i));
+        Py_ssize_t size = 0;
+        /* A length may be the application's own code, which may change the list. */
+        for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(body) && size >= 0; i++) {
+            PyObject *chunk = PySequence_Fast_GET_ITEM(body, i);
+            Py_INCREF(chunk);
+            Py_ssize_t part = PyObject_Size(chunk);
+            Py_DECREF(chunk);
             size = part < 0 ? -1 : size + part;
         }
         if (size < 0 && swallow("wsgi.response") < 0)
@@ -201,19 +205,19 @@ static void end_call(Record *record, PyObject *variable, PyObject *before)
     PyErr_Restore(kind, error, traceback);
 }
 
-PyObject *wsgi_serve(PyObject *self, PyObject *const *args, Py_ssize_t count)
+PyObject *wsgi_serve(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
     Driver *driver = (Driver *)self;
-    int ours = count == 2 ? is_ours(driver, args[0]) : 0;
+    int ours = count == 2 && names == NULL ? is_ours(driver, args[0]) : 0;
+    if (ours < 0 && !PyErr_ExceptionMatches(PyExc_Exception))
+        return NULL;
     if (ours < 0)
         PyErr_Clear(); /* whatever is odd about it, the twin meets it too, and says so */
     if (ours <= 0) {
-        PyObject *all[4] = {self};
-        if (count > 3)
-            count = 3; /* too many: the twin says so */
-        for (Py_ssize_t i = 0; i < count; i++)
-            all[i + 1] = args[i];
-        return PyObject_Vectorcall(py_wsgi_serve, all, count + 1, NULL);
+        PyObject *twin = PyMethod_New(py_wsgi_serve, self);
+        PyObject *body = twin == NULL ? NULL : PyObject_Vectorcall(twin, args, count, names);
+        Py_XDECREF(twin);
+        return body;
     }
     PyObject *environ = args[0];
     Record *record = begin(driver, environ, args[1]);
@@ -231,8 +235,10 @@ PyObject *wsgi_serve(PyObject *self, PyObject *const *args, Py_ssize_t count)
     if (start_response == NULL || PyContextVar_Get(variable, NULL, &before) < 0 ||
         set_variable(variable, current) < 0)
         goto done;
-    PyObject *call[2] = {environ, start_response};
-    body = PyObject_Vectorcall(driver->app, call, 2, NULL);
+    PyObject *call[2] = {environ, start_response}, *app = driver->app;
+    Py_INCREF(app); /* the driver may be given another one meanwhile */
+    body = PyObject_Vectorcall(app, call, 2, NULL);
+    Py_DECREF(app);
     if (body == NULL) {
         end_raised(record, "server_error");
         end_call(record, variable, before);
@@ -267,31 +273,36 @@ static long status_of(PyObject *status)
 static int resolve(Record *record, Recorder *recorder)
 {
     PyObject *environ = record->environ;
+    Py_INCREF(environ); /* of the record alone, perhaps, which lets go of it when it ends */
     PyObject *route = PyObject_CallOneArg(((Driver *)record->driver)->route_of, environ);
-    if (route == NULL)
+    if (route == NULL) {
+        Py_DECREF(environ);
         return -1;
+    }
     PyObject *scheme = text_at(environ, s_url_scheme, s_http);
     PyObject *protocol = scheme == NULL ? NULL : text_at(environ, s_protocol, s_http11);
     Handle *handle = protocol == NULL
                          ? NULL
                          : look_up(recorder, route, record->method, scheme, protocol);
     Py_DECREF(route);
+    Py_DECREF(environ);
     put(&record->handle, (PyObject *)handle);
     Py_XDECREF(handle);
     return handle == NULL ? -1 : 0;
 }
 
-PyObject *wsgi_start_response(PyObject *self, PyObject *const *args, Py_ssize_t count)
+PyObject *wsgi_start_response(PyObject *self, PyObject *const *args, Py_ssize_t count,
+                              PyObject *names)
 {
     Record *record = (Record *)self;
     Recorder *recorder = (Recorder *)record->recorder;
-    long status = count >= 2 ? status_of(args[0]) : -1;
+    long status = count >= 2 && names == NULL ? status_of(args[0]) : -1;
     if (status < 0 || Py_TYPE(self) != (PyTypeObject *)py_wsgi_request || recorder == NULL ||
         !PyObject_TypeCheck(recorder, &RecorderType) || !absent(recorder->extras) ||
         absent(record->environ) || !PyDict_CheckExact(record->environ) ||
         absent(record->driver) || !PyObject_TypeCheck(record->driver, &DriverType)) {
         PyObject *twin = PyMethod_New(py_wsgi_start_response, self);
-        PyObject *write = twin == NULL ? NULL : PyObject_Vectorcall(twin, args, count, NULL);
+        PyObject *write = twin == NULL ? NULL : PyObject_Vectorcall(twin, args, count, names);
         Py_XDECREF(twin);
         return write;
     }
@@ -302,7 +313,10 @@ PyObject *wsgi_start_response(PyObject *self, PyObject *const *args, Py_ssize_t 
     if (absent(record->handle) && resolve(record, recorder) < 0 &&
         swallow("wsgi.start_response") < 0)
         return NULL;
-    PyObject *write = PyObject_Vectorcall(record->server_start, args, count, NULL);
+    PyObject *start = record->server_start;
+    Py_XINCREF(start); /* the record lets go of it when it ends, in another thread perhaps */
+    PyObject *write = PyObject_Vectorcall(start == NULL ? Py_None : start, args, count, NULL);
+    Py_XDECREF(start);
     if (write == NULL)
         return NULL;
     put(&record->server_write, write);
@@ -356,14 +370,14 @@ PyObject *wsgi_close(PyObject *self, PyObject *unused)
         return PyObject_CallOneArg(py_wsgi_close, self);
     PyObject *body = record->body;
     Py_INCREF(body);
-    put(&record->body, NULL);
+    put(&record->body, no_pairs);
     put(&record->headers, NULL);
     PyObject *close = PyObject_GetAttr(body, s_close);
     PyObject *done = Py_None;
     Py_INCREF(done);
     if (close == NULL && PyErr_ExceptionMatches(PyExc_AttributeError)) {
         PyErr_Clear();
-    } else {
+    } else if (close != Py_None) {
         Py_DECREF(done);
         done = close == NULL ? NULL : PyObject_CallNoArgs(close);
     }
@@ -400,6 +414,7 @@ static int visit_body(PyObject *self, visitproc visit, void *arg)
 static int clear_body(PyObject *self)
 {
     WsgiBody *body = (WsgiBody *)self;
+    body->is_over = 1; /* what else is garbage may still ask it */
     Py_CLEAR(body->record);
     Py_CLEAR(body->current);
     Py_CLEAR(body->iterator);
