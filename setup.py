@@ -8,7 +8,7 @@ import sys
 
 from setuptools import Extension, setup
 
-FILES = ("states", "samples", "ended", "record", "wsgi", "asgi", "steps", "module")
+FILES = ("states", "samples", "ended", "record", "wsgi", "asgi", "steps", "methods", "module")
 
 setup(
     ext_modules=[

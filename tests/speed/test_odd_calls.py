@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import types
 from typing import TYPE_CHECKING, Any
 
@@ -198,4 +199,23 @@ def test_an_application_may_break_the_headers_it_was_given(stage: Stage, header:
     async def send(message: Any) -> None: ...
 
     answer(stage, send, {"headers": [header]})
+    assert ends(stage) == [(200, "ok", None)]
+
+
+def test_send_looks_like_the_coroutine_function_that_it_is(stage: Stage) -> None:
+    told: list[object] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        told.extend([inspect.iscoroutinefunction(send), send.__name__, inspect.signature(send)])
+        await send(message=START)
+        await send(END)
+
+    async def send(message: Any) -> None:
+        told.append(message)
+
+    served = AsgiTelemetry(app, stage.recorder, lambda scope: ROUTE)
+    asyncio.run(served(scope(), print, send))  # type: ignore[arg-type]  # not asked
+    assert told[:2] == [True, "send"]
+    assert "message" in str(told[2])
+    assert told[3:] == [START, END]
     assert ends(stage) == [(200, "ok", None)]

@@ -37,6 +37,7 @@ static PyObject *link_objects(PyObject *module, PyObject *args, PyObject *given)
 static PyMethodDef functions[] = {
     {"link", (PyCFunction)(void (*)(void))link_objects, METH_VARARGS | METH_KEYWORDS, NULL},
     {"stepped", (PyCFunction)(void (*)(void))make_stepped, METH_FASTCALL, NULL},
+    {"coroutine_method", (PyCFunction)(void (*)(void))coroutine_method, METH_FASTCALL, NULL},
     {NULL},
 };
 
@@ -54,8 +55,9 @@ static int fill(PyObject *module)
     KEYS(INTERN_KEY)
     n_64 = PyLong_FromLong(64);
     s_no_host = PyBytes_FromStringAndSize(NULL, 0);
-    if (n_64 == NULL || s_no_host == NULL || PyModule_AddType(module, &SamplesType) < 0 || PyType_Ready(&WsgiBodyType) < 0 ||
-        PyType_Ready(&SteppedType) < 0 || PyType_Ready(&SendingType) < 0)
+    if (n_64 == NULL || s_no_host == NULL || PyModule_AddType(module, &SamplesType) < 0 ||
+        PyType_Ready(&WsgiBodyType) < 0 || PyType_Ready(&SteppedType) < 0 ||
+        PyType_Ready(&SendingType) < 0 || PyType_Ready(&MethodType) < 0)
         return -1;
     return add_states(module);
 }

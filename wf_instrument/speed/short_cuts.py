@@ -57,6 +57,9 @@ else:
     Samples = _compiled.Samples
     SpanState = _compiled.SpanState
 
+#: Of a coroutine function; as `inspect` has it, which takes long to import.
+_CO_COROUTINE: Final = 0x80
+
 #: Class, name of the method, short cut, twin, and whether the twin is the class's own.
 _known: Final[list[tuple[type[Any], str, Any, Any, bool]]] = []
 
@@ -76,8 +79,12 @@ def shorten(owner: type[Any], **names: str) -> None:
     """
     if IS_COMPILED:
         for name, short_cut in names.items():
-            link(**{short_cut: getattr(owner, name)})
-            replace(owner, name, getattr(super(owner, owner), short_cut))
+            twin, short = getattr(owner, name), getattr(super(owner, owner), short_cut)
+            link(**{short_cut: twin})
+            code = getattr(twin, "__code__", None)
+            if code is not None and code.co_flags & _CO_COROUTINE:
+                short = _compiled.coroutine_method(short, twin)
+            replace(owner, name, short)
 
 
 def replace(owner: type[Any], name: str, short_cut: Callable[..., Any] | None) -> None:

@@ -92,7 +92,7 @@ typedef struct {
 } Driver;
 
 extern PyTypeObject RecordType, SpanType, RecorderType, HandleType, CellType, DriverType;
-extern PyTypeObject SamplesType, WsgiBodyType, SteppedType, SendingType;
+extern PyTypeObject SamplesType, WsgiBodyType, SteppedType, SendingType, MethodType;
 
 /* What Python hands over by `link`, each under its own name; all of it before the first request. */
 #define LINKED(X)                                                                              \
@@ -193,5 +193,8 @@ PyObject *asgi_serve(PyObject *self, PyObject *const *args, Py_ssize_t count);
 PyObject *make_stepped(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *next_of(PyObject *self, PyObject *value, sendfunc resume, int is_next);
 PyObject *raise_given(PyObject *args);
+
+/* methods.c */
+PyObject *coroutine_method(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
 #endif
