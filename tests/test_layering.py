@@ -87,7 +87,8 @@ def test_foreign_packages_are_imported_where_they_belong() -> None:
         "anyio": {"integrations"}, "fastapi": {"integrations", "cli"},
         "litestar": {"integrations"}, "quart": {"integrations"},
         "django": {"integrations"}, "asgiref": {"integrations"},
-        "requests": {"backends", "integrations"}, "httpx": {"integrations"}, "aiohttp": {"integrations"},
+        "requests": {"backends", "integrations"}, "httpx": {"integrations"},
+        "aiohttp": {"integrations"},
         "celery": {"integrations"}, "sqlalchemy": {"integrations"},
     }  # fmt: skip
     for part, path in MODULES:

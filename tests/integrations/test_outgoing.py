@@ -121,6 +121,8 @@ def installed() -> Iterator[None]:
 
 @pytest.fixture
 def reporter() -> Iterator[RecordingReporter]:
+    # The first telemetry is what calls are recorded by, and another test may have left some.
+    wf_instrument.shutdown(5)
     made = RecordingReporter()
     telemetry_for({"reporter": made})
     yield made
