@@ -35,6 +35,7 @@ ENVIRONS = st.fixed_dictionaries(
         "HTTP_TRACEPARENT": st.just(TRACEPARENT),
         "HTTP_X_REQUEST_START": st.sampled_from(["t=1.0", "nonsense"]),
         "CONTENT_LENGTH": st.just("3"),
+        "QUERY_STRING": st.sampled_from(["", "color=red"]),
         "SERVER_PROTOCOL": st.sampled_from(["HTTP/1.0", "HTTP/2"]),
     },
 )
@@ -49,6 +50,18 @@ TRIALS = st.builds(
     raises_at=st.sampled_from(["", "", "", "call", "body"]),
     leaves_after=st.sampled_from([None, None, None, 0, 1]),
     spans=st.booleans(),
+    does=st.sampled_from(["", "", "renames", "finishes", "drops", "tags", "dimension"]),
+    options=st.fixed_dictionaries(
+        {},
+        optional={
+            "metrics": st.booleans(),
+            "url_query": st.booleans(),
+            "sample_rate": st.sampled_from([0.0, 0.5, 1.0]),
+            "quiet_routes": st.sampled_from([(ROUTE,), ("/other",)]),
+        },
+    ),
+    view=st.sampled_from(["view", "", None]),
+    times=st.sampled_from([1, 2]),
 )
 
 

@@ -19,9 +19,12 @@ from wf_instrument.tracing.span_buffer import SpanBuffer
 from wf_instrument.web import Recorder, WsgiTelemetry
 from wf_instrument.web.asgi import AsgiTelemetry
 from wf_instrument.web.current import current_request
+from wf_instrument.web.dimensions import set_dimension
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from wf_instrument.tracing.span import WavefrontSpan
 
 ROUTE = "/things/<id>"
 
@@ -32,6 +35,11 @@ class Trial:
 
     Attributes:
         raises_at: "call", "body" or "" for nowhere.
+        does: What the view does besides: "renames", "finishes", "drops" or "tags" the span, gives
+            the request a "dimension", or "" for nothing.
+        options: Settings other than by default.
+        view: The name of the view, for the framework's route.
+        times: How often the request comes.
         leaves_after: After so many chunks the client is gone; None for a client that stays.
     """
 
@@ -44,6 +52,10 @@ class Trial:
     raises_at: str = ""
     leaves_after: int | None = None
     spans: bool = True
+    does: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+    view: str | None = "view"
+    times: int = 1
 
 
 class Stage:
@@ -59,10 +71,11 @@ class Stage:
             spans = SpanBuffer()
             self.pipeline.add_producer(spans)
             tracer = WavefrontTracer(spans)
-        settings = Settings(excluded_urls=("^/health",))
+        settings = Settings(**{"excluded_urls": ("^/health",), **trial.options})
         self.recorder = Recorder(
-            "web", settings, self.pipeline, tracer, lambda route: (str(route), "view", None)
+            "web", settings, self.pipeline, tracer, lambda route: (str(route), trial.view, None)
         )
+        self.does = trial.does
         self.seen: list[object] = []
         # The first request of a process starts it, by the twin.
         self.pipeline.start()
@@ -71,6 +84,21 @@ class Stage:
         """Note what the application sees of its request."""
         request = current_request()
         self.seen.append((ACTIVE.get() is not None, request is not None and request.method))
+        self._act(ACTIVE.get())
+
+    def _act(self, span: WavefrontSpan | None) -> None:
+        if self.does == "dimension":
+            set_dimension("tier", "gold")
+        elif span is None:
+            return
+        elif self.does == "renames":
+            span.set_operation_name("named")
+        elif self.does == "tags":
+            span.set_tag("color", "red").log_kv({"event": "seen"})
+        elif self.does == "drops":
+            span.set_tag("sampling.priority", 0)
+        elif self.does == "finishes":
+            span.finish()
 
     def facts(self) -> dict[str, object]:
         """Return all that was recorded, but for times and ids."""
@@ -85,7 +113,7 @@ class Stage:
                 row.ttfb is None,
                 row.queued is None,
                 row.latency.count,
-                len(row.exemplars),
+                bool(row.exemplars),
             )
             for row in self.reporter.requests
         ]
@@ -169,7 +197,7 @@ def serve_wsgi(trial: Trial) -> dict[str, object]:
         told.append((status, headers))
         return told.append
 
-    environ: dict[str, Any] = {
+    known: dict[str, Any] = {
         "REQUEST_METHOD": "GET",
         "PATH_INFO": "/things/1",
         "SCRIPT_NAME": "",
@@ -177,12 +205,13 @@ def serve_wsgi(trial: Trial) -> dict[str, object]:
         "SERVER_NAME": "shop",
         "SERVER_PROTOCOL": "HTTP/1.1",
         "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(b"abc"),
         **trial.environ,
     }
-    environ = {key: value for key, value in environ.items() if value is not None}
     driver = WsgiTelemetry(app, stage.recorder, lambda environ: trial.route)
-    with seeded_ids(7):
+
+    def ask() -> None:
+        environ = {key: value for key, value in known.items() if value is not None}
+        environ["wsgi.input"] = io.BytesIO(b"abc")
         try:
             body = driver(environ, start_response)
             told.append(len(body) if hasattr(body, "__len__") else "no length")
@@ -194,7 +223,12 @@ def serve_wsgi(trial: Trial) -> dict[str, object]:
                 body.close()
         except TrialError as error:
             told.append(repr(error))
-    return {"told": told, "still in environ": "wf_instrument.request" in environ, **stage.facts()}
+        told.append(sorted(environ))
+
+    with seeded_ids(7):
+        for _ in range(trial.times):
+            ask()
+    return {"told": told, **stage.facts()}
 
 
 def serve_asgi(trial: Trial) -> dict[str, object]:
@@ -236,7 +270,7 @@ def serve_asgi(trial: Trial) -> dict[str, object]:
         told.append(dict(message))
 
     path = trial.environ.get("PATH_INFO", "/things/1")
-    scope: Any = {
+    known: Any = {
         "type": "http",
         "http_version": "1.1",
         "method": trial.environ.get("REQUEST_METHOD", "GET"),
@@ -246,17 +280,20 @@ def serve_asgi(trial: Trial) -> dict[str, object]:
             for key, value in {"HTTP_HOST": "shop.example", **trial.environ}.items()
             if key.startswith("HTTP_") and value is not None
         ],
-        "query_string": b"",
+        "query_string": trial.environ.get("QUERY_STRING", "").encode(),
     }
     driver: Any = AsgiTelemetry(app, stage.recorder, lambda scope: trial.route)
 
     async def serve() -> None:
-        with contextlib.suppress(ConnectionResetError):
-            await driver(scope, receive, send)
-
-    with seeded_ids(7):
+        scope = dict(known)
         try:
-            asyncio.run(serve())
+            with contextlib.suppress(ConnectionResetError):
+                await driver(scope, receive, send)
         except TrialError as error:
             told.append(repr(error))
-    return {"told": told, "still in scope": "wf_instrument.request" in scope, **stage.facts()}
+        told.append(sorted(scope))
+
+    with seeded_ids(7):
+        for _ in range(trial.times):
+            asyncio.run(serve())
+    return {"told": told, **stage.facts()}
