@@ -26,7 +26,7 @@ def _start() -> None:
         from wf_instrument.auto.site_start import start
 
         start()
-    except Exception as error:  # the program starts all the same
+    except Exception as error:  # noqa: BLE001 - the program starts all the same
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         sys.stderr.write(f"wf-instrument: nothing is instrumented by {sys.executable}: {reason}\n")
 
