@@ -8,7 +8,18 @@ import sys
 
 from setuptools import Extension, setup
 
-FILES = ("states", "samples", "ended", "record", "wsgi", "asgi", "steps", "methods", "module")
+FILES = (
+    "states",
+    "samples",
+    "buckets",
+    "ended",
+    "record",
+    "wsgi",
+    "asgi",
+    "steps",
+    "methods",
+    "module",
+)
 
 setup(
     ext_modules=[

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 EVERYTHING = "ours, everything"
+EXPORTER = "Prometheus exporter, metrics"
 OTHER = "OpenTelemetry, traces + metrics"
 SPAN = "ours, metrics + span"
 
@@ -194,7 +195,7 @@ VARIANTS: dict[str, Callable[[str], Variant]] = {
     "bare": lambda framework: Variant(MAKERS[framework]()),
     "floor": floor,
     **OURS,
-    "Prometheus exporter, metrics": prometheus,
+    EXPORTER: prometheus,
     "Sentry, errors + traces": sentry,
     OTHER: opentelemetry,
 }

@@ -28,7 +28,7 @@ import results_page
 from bar_chart import write_bars
 from function_calls import calls_per_request
 from overhead_apps import MAKERS, WSGI, call_asgi, call_wsgi
-from overhead_variants import EVERYTHING, OTHER, OURS, VARIANTS, Variant
+from overhead_variants import EVERYTHING, EXPORTER, OTHER, OURS, VARIANTS, Variant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ PURE = " (pure)"
 PLOT = results_page.RESULTS.with_name("request_overhead.svg")
 COLUMNS = [
     "variant", "µs/request (median)", "min", "quartiles", "added µs", "added µs by minima",
-    "added calls", "share of OpenTelemetry's µs",
+    "added calls", "share of OpenTelemetry's µs", "of the exporter's",
 ]  # fmt: skip
 
 
@@ -145,10 +145,14 @@ def table(framework: str, times: dict[str, list[float]], calls: dict[str, float]
     package = f" {version(framework)}" if framework not in {"asgi", "wsgi"} else ""
     bare, least, _, _ = results_page.spread(times["bare"])
     other = results_page.spread(times[OTHER])[0] - bare if OTHER in times else None
+    exporter = results_page.spread(times[EXPORTER])[0] - bare if EXPORTER in times else None
     rows = []
     for name, values in times.items():
         median, low, first, third = results_page.spread(values)
-        share = f"{(median - bare) / other:.1%}" if other and name != "bare" else "-"
+        shares = [
+            f"{(median - bare) / whole:.1%}" if whole and name != "bare" else "-"
+            for whole in (other, exporter)
+        ]
         rows.append(
             [
                 name,
@@ -158,7 +162,7 @@ def table(framework: str, times: dict[str, list[float]], calls: dict[str, float]
                 f"{median - bare:.1f}",
                 f"{low - least:.1f}",
                 f"{calls[name] - calls['bare']:,.0f}",
-                share,
+                *shares,
             ]
         )
     return f"### {framework}{package}\n\n{results_page.table(COLUMNS, rows)}"

@@ -11,6 +11,8 @@ import math
 from bisect import bisect_right
 from typing import Final
 
+from wf_instrument.speed import put_values
+
 __all__ = ["BucketSet", "Buckets", "bucket_index", "lower_bound"]
 
 #: Coarsest scale a merge or a wide range can lead to; one bucket then covers 2**1024.
@@ -87,7 +89,11 @@ class BucketSet:
 
     def add_many(self, values: list[float]) -> None:
         """Add finite values."""
-        if len(values) >= _SORT_FROM and self.scale >= 0:
+        if put_values is not None and put_values(
+            values, self.scale, self.positive.counts, self.positive.sums
+        ):
+            pass
+        elif len(values) >= _SORT_FROM and self.scale >= 0:
             self._put_sorted(sorted(values))
         else:
             self._put(values)

@@ -36,6 +36,7 @@ static PyObject *link_objects(PyObject *module, PyObject *args, PyObject *given)
 
 static PyMethodDef functions[] = {
     {"link", (PyCFunction)(void (*)(void))link_objects, METH_VARARGS | METH_KEYWORDS, NULL},
+    {"put_values", (PyCFunction)(void (*)(void))put_values, METH_FASTCALL, NULL},
     {"stepped", (PyCFunction)(void (*)(void))make_stepped, METH_FASTCALL, NULL},
     {"coroutine_method", (PyCFunction)(void (*)(void))coroutine_method, METH_FASTCALL, NULL},
     {NULL},

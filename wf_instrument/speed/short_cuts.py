@@ -20,6 +20,7 @@ __all__ = [
     "Samples",
     "SpanState",
     "link",
+    "put_values",
     "replace",
     "shorten",
     "use_short_cuts",
@@ -59,6 +60,12 @@ else:
 
 #: Of a coroutine function; as `inspect` has it, which takes long to import.
 _CO_COROUTINE: Final = 0x80
+
+#: `put_values(values, scale, counts, sums)` puts floats above 0 into the buckets of a histogram and
+#: returns whether it did; None where it is not compiled.
+put_values: Final[Callable[[list[float], int, dict[int, int], dict[int, float]], bool] | None] = (
+    _compiled.put_values if IS_COMPILED else None
+)
 
 #: Class, name of the method, short cut, twin, and whether the twin is the class's own.
 _known: Final[list[tuple[type[Any], str, Any, Any, bool]]] = []

@@ -158,6 +158,9 @@ Record *new_record(PyTypeObject *type);
 /* samples.c */
 int add_sample(Samples *samples, Sample sample);
 
+/* buckets.c */
+PyObject *put_values(PyObject *module, PyObject *const *args, Py_ssize_t count);
+
 /* ended.c */
 extern PyGetSetDef span_attributes[];
 void keep_facts(Span *span, Record *record, PyObject *const url[4]);

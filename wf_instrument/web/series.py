@@ -43,6 +43,9 @@ Sample = tuple[int, int, int, int, int]
 _NS = 1e-9
 _NO_POLICY: Final = Policy()
 
+#: From so many body sizes on, counting equal ones is cheaper than adding each.
+_COUNT_FROM: Final = 64
+
 
 class Cell(CellState):
     """The requests of one route and method that ended in one way.
@@ -240,6 +243,9 @@ def _fold_sizes(values: Sequence[int]) -> ExponentialHistogram | None:
     if not values:
         return None
     histogram = ExponentialHistogram()
+    if len(values) < _COUNT_FROM:
+        histogram.add_many(values)
+        return histogram
     # A route's bodies are mostly of a few sizes; counting them runs in C.
     for size, count in Counter(values).items():
         histogram.add_weighted(size, count)
