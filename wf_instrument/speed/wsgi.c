@@ -174,12 +174,22 @@ static PyObject *response(Record *record, PyObject *body)
             return given;
         }
         put(&record->body, body);
-        Py_DECREF(body);
         PySequenceMethods *sequence = kind->tp_as_sequence;
         PyMappingMethods *mapping = kind->tp_as_mapping;
         if ((sequence != NULL && sequence->sq_length != NULL) ||
             (mapping != NULL && mapping->mp_length != NULL))
-            return PyObject_CallOneArg(py_sized_body, (PyObject *)record);
+        {
+            PyObject *sized = PyObject_CallOneArg(py_sized_body, (PyObject *)record);
+            if (sized == NULL && swallow("wsgi.response") == 0) {
+                /* The body itself then, unseen. */
+                PyObject *done = finish(record);
+                Py_XDECREF(done);
+                return done == NULL ? (Py_DECREF(body), NULL) : body;
+            }
+            Py_DECREF(body);
+            return sized;
+        }
+        Py_DECREF(body);
         Py_INCREF(record);
         return (PyObject *)record;
     }
