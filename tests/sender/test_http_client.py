@@ -8,7 +8,7 @@ import time
 import pytest
 
 from loopback import Answer, LoopbackReceiver, Received
-from wf_instrument.sender.http_client import HttpAnswer, HttpClient, NoAnswerError
+from wf_instrument.sender import HttpClient, NoAnswerError
 
 
 def test_the_answer_comes_whole_with_status_body_and_pause() -> None:
@@ -18,7 +18,8 @@ def test_the_answer_comes_whole_with_status_body_and_pause() -> None:
     with LoopbackReceiver(refuse) as receiver:
         client = HttpClient(receiver.url, "secret")
         answer = client.call("POST", "/x?y", {"A": "b"}, 5, body=b"sent")
-        assert answer == HttpAnswer(429, b"later", 7.0)
+        assert (answer.status, answer.body, answer.retry_after_s) == (429, b"later", 7.0)
+        assert answer.headers["retry-after"] == "7"
         (one,) = receiver.refused
         assert (one.target, one.body) == ("/x?y", "sent")
         assert (one.headers["a"], one.headers["authorization"]) == ("b", "Bearer secret")
@@ -68,3 +69,23 @@ def test_nobody_listening_is_no_answer() -> None:
     client = HttpClient(url)
     with pytest.raises(NoAnswerError, match="nobody listens there"):
         client.call("POST", "/x", {}, 5, body=b"")
+
+
+def test_requests_share_a_connection() -> None:
+    with LoopbackReceiver() as receiver:
+        client = HttpClient(receiver.url)
+        for _ in range(3):
+            client.call("POST", "/", {}, 5, body=b"")
+        assert len({one.peer for one in receiver.received}) == 1
+        client.close()
+
+
+def test_nobody_there_is_told_from_no_answer() -> None:
+    with LoopbackReceiver(lambda _: Answer(0)) as receiver:
+        client = HttpClient(receiver.url)
+        with pytest.raises(NoAnswerError) as no_answer:
+            client.call("POST", "/", {}, 5, body=b"")
+    client.close()
+    with pytest.raises(NoAnswerError) as nobody:
+        client.call("POST", "/", {}, 5, body=b"")
+    assert (no_answer.value.is_unsent, nobody.value.is_unsent) == (False, True)

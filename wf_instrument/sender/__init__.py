@@ -3,7 +3,7 @@
 from wf_instrument.sender.batch import Batch
 from wf_instrument.sender.batch_sender import BatchSender
 from wf_instrument.sender.counts import KindCounts
-from wf_instrument.sender.http_caller import HttpCaller, NotSentError, Reply
+from wf_instrument.sender.http_client import HttpAnswer, HttpClient, NoAnswerError
 from wf_instrument.sender.limits import SenderLimits
 from wf_instrument.sender.spool import Spool, SpoolStatus
 from wf_instrument.sender.transport import HttpTransport
@@ -11,11 +11,11 @@ from wf_instrument.sender.transport import HttpTransport
 __all__ = [
     "Batch",
     "BatchSender",
-    "HttpCaller",
+    "HttpAnswer",
+    "HttpClient",
     "HttpTransport",
     "KindCounts",
-    "NotSentError",
-    "Reply",
+    "NoAnswerError",
     "SenderLimits",
     "Spool",
     "SpoolStatus",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import urllib3
 
 __all__ = [
+    "CONNECT_TIMEOUT_S",
     "HttpTransport",
     "TokenSource",
     "fits_a_header",
@@ -332,12 +333,18 @@ def _read_to_end(answer: urllib3.BaseHTTPResponse, deadline: float, said: bytear
     return False
 
 
-def request_timeout(timeout_s: float) -> urllib3.Timeout:
+def request_timeout(
+    timeout_s: float, connect_timeout_s: float = CONNECT_TIMEOUT_S
+) -> urllib3.Timeout:
     """Return the time-outs of one request, all of which may take so long."""
     import urllib3
 
     limit_s = max(timeout_s, _SHORTEST_TIMEOUT_S)
-    return urllib3.Timeout(connect=min(CONNECT_TIMEOUT_S, limit_s), read=limit_s, total=limit_s)
+    return urllib3.Timeout(
+        connect=max(min(connect_timeout_s, limit_s), _SHORTEST_TIMEOUT_S),
+        read=limit_s,
+        total=limit_s,
+    )
 
 
 def retry_after_seconds(header: str | None) -> float | None:

@@ -19,7 +19,7 @@ from wf_instrument.backends.librato.tag_inheritance import resolve_tags
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from wf_instrument.sender import Reply
+    from wf_instrument.sender import HttpAnswer
 
 __all__ = ["MetricCalls"]
 
@@ -160,7 +160,7 @@ class MetricCalls(Requester):
         job_id = job.id if isinstance(job, Job) else job
         return Job.from_dict(to_object(self._mexe(path_of("jobs", job_id)), "a job"))
 
-    def _job(self, reply: Reply) -> Job | None:
+    def _job(self, reply: HttpAnswer) -> Job | None:
         content = self._content(reply)
         if isinstance(content, dict) and "state" in content:
             return Job.from_dict(content)

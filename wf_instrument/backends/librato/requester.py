@@ -29,7 +29,7 @@ from wf_instrument.backends.librato.sanitizer import sanitize_no_op
 from wf_instrument.backends.librato.tag_holder import TagHolder
 from wf_instrument.errors import ConfigError, SendError
 from wf_instrument.forking import reset_after_fork
-from wf_instrument.sender import HttpCaller, NotSentError, Reply
+from wf_instrument.sender import HttpAnswer, HttpClient, NoAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,8 +55,6 @@ _LONGEST_BACKOFF_S: Final = 30.0
 #: Statuses after which the same request may succeed. 403 is not among them: an account's hourly
 #: limit does not pass within a minute, and missing rights never do.
 _PASSING: Final = frozenset({429, 500, 502, 503, 504})
-#: A certificate that is no good stays so. Source: `http_pool.describe_failure`.
-_TLS_FAILED: Final = "TLS failed"
 #: What a repeated POST does no harm to: a measurement that comes twice has the same time and value.
 _REPEATABLE_POSTS: Final = ("metrics", "measurements")
 
@@ -121,7 +119,7 @@ class Requester(TagHolder):
         self._prepare()
 
     def _prepare(self) -> None:
-        self._caller: tuple[str, HttpCaller] | None = None
+        self._caller: tuple[str, HttpClient] | None = None
         self._in_child()
         reset_after_fork(self._in_child)
 
@@ -173,7 +171,7 @@ class Requester(TagHolder):
         method: str,
         query_props: Mapping[str, object] | None = None,
         p_headers: Mapping[str, str] | None = None,
-    ) -> Reply:
+    ) -> HttpAnswer:
         """As `_mexe`, with the headers of the answer."""
         if query_props is not None and not hasattr(query_props, "items"):
             raise TypeError(f"parameters are {query_props!r}; give a mapping")
@@ -185,7 +183,7 @@ class Requester(TagHolder):
         while True:
             tries += 1
             answer = self._try_once(method, target, body, headers, until)
-            if isinstance(answer, Reply):
+            if isinstance(answer, HttpAnswer):
                 if answer.status < 300:
                     return answer
                 error = self._refusal(answer)
@@ -204,10 +202,10 @@ class Requester(TagHolder):
             log.debug("%s %s: %s; again in %.1f s", method, path, error.code, pause_s)
             self._closing.wait(pause_s)
 
-    def _content(self, reply: Reply) -> Any:
+    def _content(self, reply: HttpAnswer) -> Any:
         return decode_body(reply.body, reply.headers.get("content-type"))
 
-    def _refusal(self, reply: Reply) -> ClientError:
+    def _refusal(self, reply: HttpAnswer) -> ClientError:
         said = decode_body(reply.body, reply.headers.get("content-type"), is_error=True)
         if 300 <= reply.status < 400:
             # Followed, a POST would become a GET, or the token go elsewhere.
@@ -222,7 +220,7 @@ class Requester(TagHolder):
         body: bytes | None,
         headers: Mapping[str, str],
         until: float,
-    ) -> Reply | ConnectionFailed:
+    ) -> HttpAnswer | ConnectionFailed:
         rest_s = until - time.monotonic()
         limit_s = rest_s if self.timeout is None else min(self.timeout, rest_s)
         try:
@@ -231,8 +229,9 @@ class Requester(TagHolder):
             text = str(exc)
             kind = TimedOut if "in time" in text or "too long" in text else ConnectionFailed
             failed = kind(None, text)
-            failed.is_unsent = isinstance(exc, NotSentError)
-            failed.is_passing = _TLS_FAILED not in text
+            if isinstance(exc, NoAnswerError):
+                # A certificate that is no good stays so.
+                failed.is_unsent, failed.is_passing = exc.is_unsent, not exc.is_tls
             return failed
 
     def _send(
@@ -242,19 +241,21 @@ class Requester(TagHolder):
         body: bytes | None,
         headers: Mapping[str, str],
         timeout_s: float,
-    ) -> Reply:
+    ) -> HttpAnswer:
         """Make one try.
 
         Raises:
             SendError: No answer.
         """
-        return self._transport().call(method, target, body, headers, timeout_s)
+        return self._transport().call(
+            method, target, headers, timeout_s, body=body, connect_timeout_s=timeout_s
+        )
 
-    def _transport(self) -> HttpCaller:
+    def _transport(self) -> HttpClient:
         server = f"{self.protocol}://{self.hostname}"
         with self._making:
             if self._caller is None or self._caller[0] != server:
-                self._caller = server, HttpCaller(server)
+                self._caller = server, HttpClient(server)
             return self._caller[1]
 
     def _make_request(

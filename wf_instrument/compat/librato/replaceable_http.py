@@ -22,7 +22,7 @@ from wf_instrument.backends.librato.requester import (
 )
 from wf_instrument.backends.librato.sanitizer import sanitize_no_op
 from wf_instrument.errors import SendError
-from wf_instrument.sender import Reply
+from wf_instrument.sender import HttpAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,7 +48,7 @@ class LibratoConnection(ours.LibratoConnection):
         body: bytes | None,
         headers: Mapping[str, str],
         timeout_s: float,
-    ) -> Reply:
+    ) -> HttpAnswer:
         name = "HTTPSConnection" if self.protocol == "https" else "HTTPConnection"
         kind = getattr(sys.modules[_PACKAGE], name)
         if kind is getattr(http.client, name):
@@ -105,7 +105,7 @@ def connect(
     )
 
 
-def _reply(answer: Any) -> Reply:
+def _reply(answer: Any) -> HttpAnswer:
     content = answer.read()
     body = content.encode("utf-8") if isinstance(content, str) else content or b""
     kind = answer.getheader("Content-Type", "application/json")
@@ -114,4 +114,4 @@ def _reply(answer: Any) -> Reply:
     # A fake may give the same for every header.
     if retry_after and str(retry_after).isdecimal():
         headers["retry-after"] = str(retry_after)
-    return Reply(answer.status, headers, body)
+    return HttpAnswer(answer.status, headers, body)
