@@ -34,6 +34,14 @@ from wf_instrument.backends.apptuit.rows import RowMaker
 from wf_instrument.errors import ConfigError, SendError
 from wf_instrument.forking import reset_after_fork
 from wf_instrument.guard import RateLimitedLog, caught
+from wf_instrument.reporting.sending_options import (
+    QUEUE_PARAMETERS,
+    SPOOL_PARAMETERS,
+    queue_options,
+    server_of,
+    spool_options,
+    token_in_file,
+)
 from wf_instrument.sender.batch_sender import BatchSender
 from wf_instrument.sender.http_client import HttpClient
 from wf_instrument.sender.limits import SenderLimits
@@ -53,8 +61,8 @@ log = logging.getLogger(__name__)
 _KIND: Final = "points"
 _REQUEST_TIMEOUT_S: Final = 60.0
 _PARAMETERS: Final = (
-    "endpoint", "prefix", "sanitize_mode", "max_queue_size", "batch_size", "flush_interval",
-    "spool_dir", "spool_bytes", "ca_file", "allow_insecure", "token_file",
+    *QUEUE_PARAMETERS, *SPOOL_PARAMETERS, "endpoint", "prefix", "sanitize_mode",
+    "allow_insecure", "token_file",
 )  # fmt: skip
 
 
@@ -181,45 +189,32 @@ def from_url(url: ReporterUrl, identity: Identity, settings: Settings) -> Apptui
     url.check_query(*_PARAMETERS)
     endpoint = url.query.get("endpoint") or _endpoint(url)
     sanitizer = sanitizer_of(url.query.get("sanitize_mode", "prometheus"))
-    queue_size = int(url.number("max_queue_size", 50_000, minimum=1, maximum=10_000_000))
-    batch_size = int(url.number("batch_size", 10_000, minimum=1, maximum=MAX_POINTS))
+    queue = queue_options(url, batch_size=10_000, most=MAX_POINTS, flush_interval_s=5)
+    queue["batch_size"] = min(queue["batch_size"], queue["queue_size"])
+    spool = spool_options(url, settings)
     return ApptuitPipelineReporter(
         HttpClient(
             endpoint,
             _token(url),
-            ca_file=url.query.get("ca_file") or settings.ca_file or None,
+            ca_file=spool["ca_file"],
             allow_insecure=url.flag("allow_insecure"),
         ),
         RowMaker(sanitizer),
         identity,
         prefix=url.query.get("prefix", ""),
-        limits=SenderLimits(
-            queue_size=queue_size,
-            batch_size=min(batch_size, queue_size),
-            flush_interval_s=url.number("flush_interval", 5, minimum=0.05, maximum=3600),
-        ),
-        spool_dir=url.query.get("spool_dir") or settings.spool_dir or None,
-        spool_bytes=int(
-            url.number("spool_bytes", DEFAULT_MAX_BYTES, minimum=1_000_000, maximum=1 << 50)
-        ),
+        limits=SenderLimits(**queue),
+        spool_dir=spool["spool_dir"],
+        spool_bytes=spool["spool_bytes"],
     )
 
 
 def _endpoint(url: ReporterUrl) -> str:
-    if not url.host:
-        return DEFAULT_ENDPOINT
-    host = f"[{url.host}]" if ":" in url.host else url.host
-    return f"https://{host}" + ("" if url.port is None else f":{url.port}")
+    return server_of(url, "https") if url.host else DEFAULT_ENDPOINT
 
 
 def _token(url: ReporterUrl) -> str:
-    file = url.query.get("token_file")
-    if file:
-        try:
-            token = Path(file).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as exc:
-            raise ConfigError(f"reporter URL {url}: token_file {file!r} cannot be read") from exc
-    else:
+    token = token_in_file(url)
+    if token is None:
         token = url.user or os.environ.get("WF_TOKEN", "") or token_from_environment()
     if not token:
         raise ConfigError(

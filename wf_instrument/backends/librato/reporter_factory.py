@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wf_instrument.backends.librato.measurement_sender import (
@@ -16,7 +15,14 @@ from wf_instrument.backends.librato.pipeline_reporter import (
     LibratoPipelineReporter,
 )
 from wf_instrument.errors import ConfigError
-from wf_instrument.sender.spool import DEFAULT_MAX_BYTES
+from wf_instrument.reporting.sending_options import (
+    QUEUE_PARAMETERS,
+    SPOOL_PARAMETERS,
+    queue_options,
+    server_of,
+    spool_options,
+    token_in_file,
+)
 
 if TYPE_CHECKING:
     from wf_instrument.identity import Identity
@@ -26,8 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["from_url"]
 
 _PARAMETERS: Final = (
-    "endpoint", "batch_size", "max_queue_size", "flush_interval", "allow_insecure", "ca_file",
-    "token_file", "spool_dir", "spool_bytes",
+    *QUEUE_PARAMETERS, *SPOOL_PARAMETERS, "endpoint", "allow_insecure", "token_file",
 )  # fmt: skip
 
 
@@ -41,7 +46,9 @@ def from_url(url: ReporterUrl, identity: Identity, settings: Settings) -> Librat
     """
     url.check_query(*_PARAMETERS)
     user = url.user or os.environ.get("LIBRATO_USER", "")
-    token = _token(url)
+    token = token_in_file(url)
+    if token is None:
+        token = url.password or os.environ.get("LIBRATO_TOKEN") or os.environ.get("WF_TOKEN", "")
     if not user or not token:
         raise ConfigError(
             f"reporter URL {url} lacks user or token; write librato://USER:TOKEN@ (an '@' in the "
@@ -51,15 +58,9 @@ def from_url(url: ReporterUrl, identity: Identity, settings: Settings) -> Librat
         user,
         token,
         _endpoint(url),
-        batch_size=int(url.number("batch_size", 500, minimum=1, maximum=MOST_PER_POST)),
-        queue_size=int(url.number("max_queue_size", 50_000, minimum=1, maximum=10_000_000)),
-        flush_interval_s=url.number("flush_interval", 5, minimum=0.05, maximum=3600),
+        **queue_options(url, batch_size=500, most=MOST_PER_POST, flush_interval_s=5),
         allow_insecure=url.flag("allow_insecure"),
-        ca_file=url.query.get("ca_file") or settings.ca_file or None,
-        spool_dir=url.query.get("spool_dir") or settings.spool_dir or None,
-        spool_bytes=int(
-            url.number("spool_bytes", DEFAULT_MAX_BYTES, minimum=1_000_000, maximum=1 << 50)
-        ),
+        **spool_options(url, settings),
     )
     period_s = max(1, round(url.number("interval", DEFAULT_PERIOD_S, minimum=0.1)))
     return LibratoPipelineReporter(sender, identity, period_s)
@@ -71,16 +72,4 @@ def _endpoint(url: ReporterUrl) -> str:
         return endpoint
     if not url.host:
         return DEFAULT_ENDPOINT
-    host = f"[{url.host}]" if ":" in url.host else url.host
-    port = "" if url.port is None else f":{url.port}"
-    return f"https://{host}{port}{url.path.rstrip('/') or '/v1'}/"
-
-
-def _token(url: ReporterUrl) -> str:
-    file = url.query.get("token_file")
-    if file:
-        try:
-            return Path(file).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as exc:
-            raise ConfigError(f"reporter URL {url}: token_file {file!r} cannot be read") from exc
-    return url.password or os.environ.get("LIBRATO_TOKEN") or os.environ.get("WF_TOKEN", "")
+    return f"{server_of(url, 'https')}{url.path.rstrip('/') or '/v1'}/"

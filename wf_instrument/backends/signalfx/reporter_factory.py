@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wf_instrument.backends.signalfx.cloud_ids import add_cloud_dimensions
@@ -11,7 +10,13 @@ from wf_instrument.backends.signalfx.constants import DEFAULT_BATCH_SIZE, realm_
 from wf_instrument.backends.signalfx.ingest_client import ProtoBufSignalFxIngestClient
 from wf_instrument.backends.signalfx.request_reporter import SignalFxPipelineReporter
 from wf_instrument.errors import ConfigError
-from wf_instrument.sender.spool import DEFAULT_MAX_BYTES
+from wf_instrument.reporting.sending_options import (
+    QUEUE_PARAMETERS,
+    SPOOL_PARAMETERS,
+    queue_options,
+    spool_options,
+    token_in_file,
+)
 from wf_instrument.sender.transport import HttpTransport, is_loopback
 
 if TYPE_CHECKING:
@@ -22,8 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["from_url"]
 
 _PARAMETERS: Final = (
-    "endpoint", "token_file", "max_queue_size", "batch_size", "flush_interval", "spool_dir",
-    "spool_bytes", "ca_file", "allow_insecure", "cloud",
+    *QUEUE_PARAMETERS, *SPOOL_PARAMETERS, "endpoint", "token_file", "allow_insecure", "cloud",
 )  # fmt: skip
 
 
@@ -36,17 +40,14 @@ def from_url(url: ReporterUrl, identity: Identity, settings: Settings) -> Signal
     The variable `WF_TOKEN` gives the token too.
     """
     url.check_query(*_PARAMETERS)
+    queue = queue_options(url, batch_size=DEFAULT_BATCH_SIZE, most=100_000, flush_interval_s=1)
     client = ProtoBufSignalFxIngestClient(
         _token(url),
         _endpoint(url),
-        batch_size=int(url.number("batch_size", DEFAULT_BATCH_SIZE, minimum=1, maximum=100_000)),
-        max_queue_size=int(url.number("max_queue_size", 50_000, minimum=1, maximum=10_000_000)),
-        flush_interval_s=url.number("flush_interval", 1, minimum=0.05, maximum=3600),
-        spool_dir=url.query.get("spool_dir") or settings.spool_dir or None,
-        spool_bytes=int(
-            url.number("spool_bytes", DEFAULT_MAX_BYTES, minimum=1_000_000, maximum=1 << 50)
-        ),
-        ca_file=url.query.get("ca_file") or settings.ca_file or None,
+        batch_size=queue["batch_size"],
+        max_queue_size=queue["queue_size"],
+        flush_interval_s=queue["flush_interval_s"],
+        **spool_options(url, settings),
     )
     if url.flag("cloud"):
         add_cloud_dimensions(client)
@@ -70,13 +71,8 @@ def _endpoint(url: ReporterUrl) -> str:
 
 
 def _token(url: ReporterUrl) -> str:
-    file = url.query.get("token_file")
-    if file:
-        try:
-            token = Path(file).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as exc:
-            raise ConfigError(f"reporter URL {url}: token_file {file!r} cannot be read") from exc
-    else:
+    token = token_in_file(url)
+    if token is None:
         token = url.user or os.environ.get("WF_TOKEN", "")
     if not token:
         raise ConfigError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wf_instrument.backends.wavefront.client import ClientOptions, WavefrontClient
@@ -11,7 +10,14 @@ from wf_instrument.backends.wavefront.csp import CspTokenSource, csp_credentials
 from wf_instrument.backends.wavefront.limits import validation_mode
 from wf_instrument.backends.wavefront.request_reporter import WavefrontPipelineReporter
 from wf_instrument.errors import ConfigError
-from wf_instrument.sender.spool import DEFAULT_MAX_BYTES
+from wf_instrument.reporting.sending_options import (
+    QUEUE_PARAMETERS,
+    SPOOL_PARAMETERS,
+    queue_options,
+    server_of,
+    spool_options,
+    token_in_file,
+)
 
 if TYPE_CHECKING:
     from wf_instrument.identity import Identity
@@ -25,8 +31,8 @@ __all__ = ["from_url"]
 DEFAULT_PROXY_PORT: Final = 2878
 _CSP: Final = ("csp_base_url", "csp_api_token", "csp_app_id", "csp_app_secret", "csp_org_id")
 _PARAMETERS: Final = (
-    "max_queue_size", "batch_size", "flush_interval", "validation", "internal_metrics",
-    "spool_dir", "spool_bytes", "ca_file", "allow_insecure", "token_file", *_CSP,
+    *QUEUE_PARAMETERS, *SPOOL_PARAMETERS, *_CSP, "validation", "internal_metrics",
+    "allow_insecure", "token_file",
 )  # fmt: skip
 
 
@@ -41,25 +47,25 @@ def from_url(url: ReporterUrl, identity: Identity, settings: Settings) -> Wavefr
     url.check_query(*_PARAMETERS)
     if not url.host:
         raise ConfigError(f"reporter URL {url} names no host; write {url.scheme}://HOST:PORT")
-    host = f"[{url.host}]" if ":" in url.host else url.host
     options = _options(url, settings)
     token: str | TokenSource | None = None
     if url.scheme.endswith("+https"):
         token = _csp(url, options) or _token(url)
-        server = f"https://{host}" + ("" if url.port is None else f":{url.port}")
+        server = server_of(url, "https")
     else:
         if url.user or any(name in url.query for name in ("token_file", *_CSP)):
             raise ConfigError(
                 f"reporter URL {url} gives a token to a proxy, which takes none; "
                 "write wavefront+https:// for direct ingestion"
             )
-        server = f"http://{host}:{url.port or DEFAULT_PROXY_PORT}"
+        server = server_of(url, "http", DEFAULT_PROXY_PORT)
+    queue = queue_options(url, batch_size=10_000, most=1_000_000, flush_interval_s=5)
     client = WavefrontClient(
         server,
         token,
-        max_queue_size=int(url.number("max_queue_size", 50_000, minimum=1, maximum=10_000_000)),
-        batch_size=int(url.number("batch_size", 10_000, minimum=1, maximum=1_000_000)),
-        flush_interval_seconds=url.number("flush_interval", 5, minimum=0.05, maximum=3600),
+        max_queue_size=queue["queue_size"],
+        batch_size=queue["batch_size"],
+        flush_interval_seconds=queue["flush_interval_s"],
         enable_internal_metrics=url.flag("internal_metrics"),
         **options,
     )
@@ -67,13 +73,12 @@ def from_url(url: ReporterUrl, identity: Identity, settings: Settings) -> Wavefr
 
 
 def _options(url: ReporterUrl, settings: Settings) -> ClientOptions:
+    spool = spool_options(url, settings)
     return ClientOptions(
         validation=validation_mode(url.query.get("validation", "truncate")),
-        spool_dir=url.query.get("spool_dir") or settings.spool_dir or None,
-        spool_bytes=int(
-            url.number("spool_bytes", DEFAULT_MAX_BYTES, minimum=1_000_000, maximum=1 << 50)
-        ),
-        ca_file=url.query.get("ca_file") or settings.ca_file or None,
+        spool_dir=spool["spool_dir"],
+        spool_bytes=spool["spool_bytes"],
+        ca_file=spool["ca_file"],
         allow_insecure=url.flag("allow_insecure"),
     )
 
@@ -97,13 +102,8 @@ def _csp(url: ReporterUrl, options: ClientOptions) -> CspTokenSource | None:
 
 
 def _token(url: ReporterUrl) -> str:
-    file = url.query.get("token_file")
-    if file:
-        try:
-            token = Path(file).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as exc:
-            raise ConfigError(f"reporter URL {url}: token_file {file!r} cannot be read") from exc
-    else:
+    token = token_in_file(url)
+    if token is None:
         token = url.user or os.environ.get("WF_TOKEN", "")
     if not token:
         raise ConfigError(
