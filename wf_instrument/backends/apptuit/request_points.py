@@ -17,6 +17,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from wf_instrument.backends.apptuit.rows import MAX_TAGS_LIMIT
 from wf_instrument.guard import RateLimitedLog
+from wf_instrument.metrics.conventions.dimensional import (
+    REQUEST_FIGURES,
+    identity_attributes,
+    request_attributes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,16 +40,6 @@ __all__ = ["SnapshotPoints"]
 
 log = logging.getLogger(__name__)
 
-#: Field of a row to name.
-_REQUEST_FIGURES: Final = (
-    ("latency", "http.server.request.duration"),
-    ("ttfb", "http.server.response.ttfb"),
-    ("cpu", "http.server.request.cpu_time"),
-    ("queued", "http.server.request.queued_time"),
-    ("request_bytes", "http.server.request.body.size"),
-    ("response_bytes", "http.server.response.body.size"),
-    ("background", "http.server.request.background_time"),
-)
 _WEBSOCKET: Final = "http.server.websocket"
 _WEBSOCKET_COUNTS: Final = (
     ("messages_received", f"{_WEBSOCKET}.messages.received"),
@@ -71,18 +66,11 @@ class SnapshotPoints:
     """
 
     def __init__(self, identity: Identity) -> None:
-        tags = identity.tags
-        own = [
-            ("host", identity.source),
-            ("service.namespace", tags.application),
-            ("service.name", tags.service),
-            ("wf.cluster", tags.cluster),
-            ("wf.shard", tags.shard),
-            # Totals of several workers would overwrite each other.
-            ("worker", str(identity.worker_slot) if identity.worker_slot else ""),
-        ]
-        self._own = {key: value for key, value in own if value and value.strip()}
-        self._custom = {key: value for key, value in tags.custom_tags if key.strip() and value}
+        host = {"host": identity.source} if identity.source.strip() else {}
+        self._own = {**host, **identity_attributes(identity)}
+        self._custom = {
+            key: value for key, value in identity.tags.custom_tags if key.strip() and value
+        }
         self._totals: dict[tuple[str, Tags], float] = {}
         self._log = RateLimitedLog(log)
 
@@ -115,7 +103,7 @@ class SnapshotPoints:
 
     def _request(self, row: RequestInterval, at_s: int) -> Iterator[Made]:
         tags = self._tags(_request_tags(row.key), row.key.dimensions)
-        for field, name in _REQUEST_FIGURES:
+        for field, name in REQUEST_FIGURES.items():
             yield from self._distribution(name, tags, at_s, getattr(row, field))
         if row.blocked is not None and row.blocked.count:
             yield from self._distribution(_BLOCKED, tags, at_s, row.blocked)
@@ -180,11 +168,6 @@ class SnapshotPoints:
 def _request_tags(key: RequestKey) -> dict[str, str | None]:
     return {
         "component": key.framework,
-        "http.request.method": key.method,
-        "http.route": key.route,
-        "http.response.status_code": str(key.status),
-        "url.scheme": key.scheme,
-        "network.protocol.version": key.protocol,
-        "error.type": key.error_type,
+        **request_attributes(key),
         "outcome": key.outcome,
     }

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from wf_instrument.backends.signalfx.request_series import (
     PERCENTILES,
-    REQUEST_FIGURES,
     Dimensions,
     dimensions_of,
     identity_dimensions,
@@ -26,6 +25,7 @@ from wf_instrument.backends.signalfx.request_series import (
 )
 from wf_instrument.forking import reset_after_fork
 from wf_instrument.guard import caught
+from wf_instrument.metrics.conventions.dimensional import REQUEST_FIGURES
 from wf_instrument.metrics.delta_counter import DELTA_PREFIXES
 from wf_instrument.metrics.histogram import ExponentialHistogram
 

@@ -1,8 +1,4 @@
-"""The dimensional convention as SignalFx takes it: metric names, and dimensions without dots.
-
-Source:
-    OpenTelemetry semantic conventions, "HTTP metrics", for the names of metrics and attributes.
-"""
+"""The dimensional convention as SignalFx takes it: dimensions without dots."""
 
 from __future__ import annotations
 
@@ -14,6 +10,7 @@ from wf_instrument.backends.signalfx.field_rules import (
     MAX_DIMENSION_VALUE,
     RESERVED_PREFIXES,
 )
+from wf_instrument.metrics.conventions.dimensional import identity_attributes, request_attributes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PERCENTILES",
-    "REQUEST_FIGURES",
     "Dimensions",
     "dimensions_of",
     "identity_dimensions",
@@ -33,16 +29,6 @@ __all__ = [
 
 Dimensions = tuple[tuple[str, str], ...]
 
-#: Figures of a request's row to metrics; times in seconds, sizes in bytes.
-REQUEST_FIGURES: Final = {
-    "latency": "http.server.request.duration",
-    "cpu": "http.server.request.cpu_time",
-    "ttfb": "http.server.response.ttfb",
-    "queued": "http.server.request.queued_time",
-    "background": "http.server.response.background_time",
-    "request_bytes": "http.server.request.body.size",
-    "response_bytes": "http.server.response.body.size",
-}
 PERCENTILES: Final = (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99))
 _STRANGE: Final = re.compile(r"[^A-Za-z0-9_-]")
 
@@ -59,17 +45,11 @@ def dimensions_of(pairs: Iterable[tuple[str, object]]) -> Dimensions:
 
 def identity_dimensions(identity: Identity) -> Dimensions:
     """Return what tells this process from others."""
-    tags = identity.tags
     return dimensions_of(
         [
-            *tags.custom_tags,
-            ("service.name", tags.service),
-            ("service.namespace", tags.application),
-            ("wf.cluster", tags.cluster),
-            ("wf.shard", tags.shard),
+            *identity.tags.custom_tags,
+            *identity_attributes(identity).items(),
             ("host.name", identity.source),
-            # Two processes of a host would overwrite each other's series.
-            ("worker", identity.worker_slot or None),
         ]
     )
 
@@ -77,17 +57,7 @@ def identity_dimensions(identity: Identity) -> Dimensions:
 def request_dimensions(key: RequestKey) -> Dimensions:
     """Return the dimensions of a request; those the application added do not replace them."""
     error = key.error_type or (str(key.status) if key.is_error else None)
-    return dimensions_of(
-        [
-            *key.dimensions,
-            ("http.request.method", key.method),
-            ("http.route", key.route),
-            ("http.response.status_code", key.status),
-            ("url.scheme", key.scheme),
-            ("network.protocol.version", key.protocol),
-            ("error.type", error),
-        ]
-    )
+    return dimensions_of([*key.dimensions, *request_attributes(key).items(), ("error.type", error)])
 
 
 def websocket_dimensions(key: WebSocketKey) -> Dimensions:
