@@ -14,13 +14,13 @@ from wf_instrument.metrics.delta_counter import DeltaCounter, get_delta_name
 from wf_instrument.metrics.tagged_registry import decode_key
 from wf_instrument.metrics.wavefront_histogram import WavefrontHistogram
 from wf_instrument.reporting.registry_feed import RegistryFeed, metrics_of
-from wf_instrument.reporting.snapshot import MinuteDistribution, Point, PointKind
+from wf_instrument.reporting.snapshot import MinuteDistribution, Point, PointKind, SnapshotDraft
 from wf_instrument.value_text import as_str
 
 if TYPE_CHECKING:
     from wf_instrument.metrics.histogram import ExponentialHistogram
     from wf_instrument.metrics.pyformance_shim import MetricsRegistry
-    from wf_instrument.reporting.snapshot import SnapshotDraft, Tags
+    from wf_instrument.reporting.snapshot import Tags
 
 __all__ = ["RegistryProducer"]
 
@@ -78,6 +78,22 @@ class RegistryProducer:
     def skipped(self) -> int:
         """How many values were NaN, infinite or no number, and so not reported."""
         return self._skipped + self._feed.skipped
+
+    def draft_of(self, registry: MetricsRegistry, *, current_minute: bool) -> SnapshotDraft:
+        """Drain a registry, its own or for once another, and return what it gave.
+
+        Args:
+            registry: What to drain; another one's deltas count from its beginning.
+            current_minute: As for `drain_into`.
+        """
+        draft = SnapshotDraft()
+        if registry is self._registry:
+            self.drain_into(draft, current_minute=current_minute)
+        else:
+            once = RegistryProducer(registry, self.prefix)
+            once.drain_into(draft, current_minute=current_minute)
+            once.close()
+        return draft
 
     def close(self) -> None:
         """Get no more changes and minutes; what others share of the registry goes to them alone."""

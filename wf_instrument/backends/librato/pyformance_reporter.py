@@ -15,11 +15,11 @@ from wf_instrument.backends.librato.measurement_sender import DEFAULT_ENDPOINT, 
 from wf_instrument.backends.librato.measurement_table import MeasurementTable
 from wf_instrument.backends.librato.snapshot_figures import add_snapshot
 from wf_instrument.forking import reset_after_fork
-from wf_instrument.guard import caught, guard
+from wf_instrument.guard import guard
 from wf_instrument.identity import ApplicationTags, Identity
-from wf_instrument.metrics.pyformance_shim import MetricsRegistry, Reporter, global_registry
+from wf_instrument.metrics.pyformance_shim import MetricsRegistry, global_registry
+from wf_instrument.reporting.registry_loop import LoopingReporter
 from wf_instrument.reporting.registry_producer import RegistryProducer
-from wf_instrument.reporting.snapshot import SnapshotDraft
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +31,7 @@ _CLOSE_TIMEOUT_S: Final = 5.0
 _NOBODY: Final = Identity(ApplicationTags("none", "none"), "none")
 
 
-class LibratoReporter(Reporter):
+class LibratoReporter(LoopingReporter):
     """Reports a registry as tagged measurements, one a value and period.
 
     Args:
@@ -53,6 +53,8 @@ class LibratoReporter(Reporter):
         ConfigError: An argument cannot be used.
     """
 
+    caught_as = "librato.pyformance"
+
     def __init__(
         self,
         user: str,
@@ -72,26 +74,12 @@ class LibratoReporter(Reporter):
         self.sender = MeasurementSender(user, token, endpoint, **options)
         self._tags = tuple((name, str(value)) for name, value in (tags or {}).items() if value)
         self._producer = RegistryProducer(self.registry, prefix)
-        self._prefix = prefix
         self._last_s = 0
         self._reset()
         reset_after_fork(self._reset)
 
     def _reset(self) -> None:
         self._reporting = threading.Lock()
-
-    def create_thread(self) -> None:
-        """Make the loop's thread, without the deprecated call pyformance makes."""
-        self._loop_thread = threading.Thread(
-            target=self._loop, name="wf-instrument-pyformance", daemon=True
-        )
-
-    def _loop(self) -> None:
-        while not self._stopped.wait(self.reporting_interval):
-            try:
-                self.report_now()
-            except Exception as error:  # noqa: BLE001 - the loop must outlive any failure
-                caught("librato.pyformance", error)
 
     def report_now(
         self, registry: MetricsRegistry | None = None, timestamp: float | None = None
@@ -103,7 +91,7 @@ class LibratoReporter(Reporter):
         """Report once more, the current minute included, then deliver what is queued."""
         if not self._stopped.is_set():
             super().stop()
-            with guard("librato.pyformance"):
+            with guard(self.caught_as):
                 self._report(self.registry, None, current_minute=True)
         self.sender.close(_CLOSE_TIMEOUT_S)
 
@@ -113,13 +101,7 @@ class LibratoReporter(Reporter):
         period_s = max(1, round(self.reporting_interval))
         at_s = int(self.clock.time() if timestamp is None else timestamp)
         with self._reporting:
-            draft = SnapshotDraft()
-            if registry is self.registry:
-                self._producer.drain_into(draft, current_minute=current_minute)
-            else:
-                producer = RegistryProducer(registry, self._prefix)
-                producer.drain_into(draft, current_minute=current_minute)
-                producer.close()
+            draft = self._producer.draft_of(registry, current_minute=current_minute)
             table = MeasurementTable(self._tags)
             add_snapshot(table, draft.freeze(_NOBODY, 0, 0))
             if timestamp is None:

@@ -22,11 +22,11 @@ from wf_instrument.backends.wavefront.version_value import get_sem_ver_value
 from wf_instrument.errors import ConfigError, QueueFullError
 from wf_instrument.forking import reset_after_fork
 from wf_instrument.guard import caught, guard
-from wf_instrument.metrics.pyformance_shim import MetricsRegistry, Reporter, global_registry
+from wf_instrument.metrics.pyformance_shim import MetricsRegistry, global_registry
 from wf_instrument.metrics.runtime import RuntimeCollector
 from wf_instrument.metrics.wavefront_histogram import MAX_CENTROIDS
+from wf_instrument.reporting.registry_loop import LoopingReporter
 from wf_instrument.reporting.registry_producer import RegistryProducer
-from wf_instrument.reporting.snapshot import SnapshotDraft
 from wf_instrument.tracing.tag_values import is_blank
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ __all__ = ["WavefrontDirectReporter", "WavefrontProxyReporter", "WavefrontReport
 _MAX_OWED: Final = 10_000
 
 
-class WavefrontReporter(Reporter):
+class WavefrontReporter(LoopingReporter):
     """Reports a registry through the `wavefront_client` that a subclass makes.
 
     Args:
@@ -59,6 +59,7 @@ class WavefrontReporter(Reporter):
         histogram_granularity: The granularities chosen so far.
     """
 
+    caught_as = "wavefront.pyformance"
     wavefront_client: WavefrontClient
 
     def __init__(
@@ -93,19 +94,6 @@ class WavefrontReporter(Reporter):
         """How many values of its registry were NaN, infinite or no number, and so not sent."""
         return self._own.skipped
 
-    def create_thread(self) -> None:
-        """Make the loop's thread, without the deprecated call pyformance makes."""
-        self._loop_thread = threading.Thread(
-            target=self._loop, name="wf-instrument-pyformance", daemon=True
-        )
-
-    def _loop(self) -> None:
-        while not self._stopped.wait(self.reporting_interval):
-            try:
-                self.report_now()
-            except Exception as error:  # noqa: BLE001 - the loop must outlive any failure
-                caught("wavefront.pyformance", error)
-
     def report_minute_distribution(self) -> Self:
         """Send histograms by the minute; returns the reporter."""
         self.histogram_granularity.add(MINUTE)
@@ -131,7 +119,7 @@ class WavefrontReporter(Reporter):
         """Report once more, the current minute included, then close the client."""
         if not self._stopped.is_set():
             super().stop()
-            with guard("wavefront.pyformance"):
+            with guard(self.caught_as):
                 self._report(self.registry, None, current_minute=True)
         if self._runtime is not None:
             self._runtime.close()
@@ -166,14 +154,8 @@ class WavefrontReporter(Reporter):
         if self._runtime is not None:
             self._runtime.collect()
         with self._reporting:
-            draft = SnapshotDraft()
-            if registry is self.registry:
-                self._own.prefix = self.prefix
-                self._own.drain_into(draft, current_minute=current_minute)
-            else:
-                producer = RegistryProducer(registry, self.prefix)
-                producer.drain_into(draft, current_minute=current_minute)
-                producer.close()
+            self._own.prefix = self.prefix
+            draft = self._own.draft_of(registry, current_minute=current_minute)
             self._send_points(draft.points, at_s)
             self._send_distributions(draft.distributions)
 
