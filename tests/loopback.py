@@ -5,13 +5,14 @@ from __future__ import annotations
 import gzip
 import ssl
 import threading
-import time
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from changing import Changing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +53,7 @@ class Answer:
     body: bytes = b""
 
 
-class LoopbackReceiver:
+class LoopbackReceiver(Changing):
     """Runs while its `with` block does.
 
     Args:
@@ -66,7 +67,7 @@ class LoopbackReceiver:
         self.answer = answer
         self.received: list[Received] = []
         self.refused: list[Received] = []
-        self._changed = threading.Condition()
+        super().__init__()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
@@ -99,11 +100,6 @@ class LoopbackReceiver:
         """Return all lines once there are `count`, or what there is after `timeout_s`."""
         self.wait_until(lambda: len(self.lines()) >= count, timeout_s)
         return self.lines()
-
-    def wait_until(self, condition: Callable[[], bool], timeout_s: float = 10) -> bool:
-        deadline = time.monotonic() + timeout_s
-        with self._changed:
-            return self._changed.wait_for(condition, max(0.0, deadline - time.monotonic()))
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         receiver = self

@@ -6,13 +6,14 @@ import json
 import socket
 import struct
 import threading
-import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
+
+from changing import Changing
 
 if TYPE_CHECKING:
     import ssl
@@ -57,7 +58,7 @@ class Data:
         self.values = {"abcdef".index(name): value for name, value in values.items()}
 
 
-class SignalFlowService:
+class SignalFlowService(Changing):
     """Runs while its `with` block does; may be stopped and started again on its port.
 
     Args:
@@ -84,7 +85,7 @@ class SignalFlowService:
         self.connections: list[ServerConnection] = []
         self.port = 0
         self._context = context
-        self._changed = threading.Condition()
+        super().__init__()
         self._over = threading.Event()
         self.start()
 
@@ -127,11 +128,6 @@ class SignalFlowService:
 
     def of_type(self, kind: str) -> list[Request]:
         return [one for one in self.requests if one["type"] == kind]
-
-    def wait_until(self, condition: Callable[[], bool], timeout_s: float = 10) -> bool:
-        deadline = time.monotonic() + timeout_s
-        with self._changed:
-            return self._changed.wait_for(condition, max(0.0, deadline - time.monotonic()))
 
     def _serve(self, connection: ServerConnection) -> None:
         try:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import gzip
 import json
 import threading
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
+from changing import Changing
 from wf_instrument.compat.signalfx.generated_protocol_buffers import (
     signal_fx_protocol_buffers_pb2 as pb,
 )
@@ -93,7 +93,7 @@ class Reply:
         return cls(status, json.dumps(value).encode())
 
 
-class SignalFxService:
+class SignalFxService(Changing):
     """Runs while its `with` block does; may be stopped and started again on its port."""
 
     def __init__(self, answer: Callable[[Asked], Reply] = lambda _: Reply()) -> None:
@@ -102,7 +102,7 @@ class SignalFxService:
         self.taken: list[Asked] = []
         self.connections = 0
         self.port = 0
-        self._changed = threading.Condition()
+        super().__init__()
         self._server: ThreadingHTTPServer | None = None
         self._open: set[Any] = set()
         self.start()
@@ -147,11 +147,6 @@ class SignalFxService:
 
     def values(self) -> list[Any]:
         return [point["value"] for point in self.points()]
-
-    def wait_until(self, condition: Callable[[], bool], timeout_s: float = 10) -> bool:
-        deadline = time.monotonic() + timeout_s
-        with self._changed:
-            return self._changed.wait_for(condition, max(0.0, deadline - time.monotonic()))
 
     def _note(self, one: Asked, reply: Reply) -> None:
         with self._changed:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import socket
 import struct
 import threading
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from changing import Changing
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import TracebackType
 
     from typing_extensions import Self
 
 
-class LineReceiver:
+class LineReceiver(Changing):
     """Accepts connections and keeps what they say, while its `with` block runs.
 
     Args:
@@ -25,7 +25,7 @@ class LineReceiver:
 
     def __init__(self, port: int = 0) -> None:
         self.texts: list[str] = []
-        self._changed = threading.Condition()
+        super().__init__()
         self._sockets: list[socket.socket] = []
         self._readers: list[threading.Thread] = []
         self._accepter = threading.Thread(target=self._accept, daemon=True)
@@ -88,12 +88,6 @@ class LineReceiver:
         """Return all lines once there are `count`, or what there is after `timeout_s`."""
         self.wait_until(lambda: len(self.lines) >= count, timeout_s)
         return self.lines
-
-    def wait_until(self, condition: Callable[[], bool], timeout_s: float = 10) -> bool:
-        """Wait for a condition on what arrived."""
-        deadline = time.monotonic() + timeout_s
-        with self._changed:
-            return self._changed.wait_for(condition, max(0.0, deadline - time.monotonic()))
 
     def _accept(self) -> None:
         while True:
