@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["PORT", "RunServer", "recorded", "send", "wait_until"]
+__all__ = ["PORT", "RunServer", "recorded", "rows", "send", "wait_until"]
 
 UNAWARE: Final = Path(__file__).parent / "unaware"
 BIN: Final = Path(sys.executable).parent
@@ -180,6 +180,7 @@ def send(port: int, count: int, threads: int = 4) -> Counter[tuple[str, str, int
 
 
 def rows(file: Path) -> list[dict[str, object]]:
+    """Return what a file reporter wrote of requests so far."""
     text = file.read_text() if file.exists() else ""
     # The last line may be under way.
     lines = [line for line in text.split("\n")[:-1] if line.startswith("{")]

@@ -31,6 +31,10 @@ SERVERS: Final = [
     f"{_UVICORN} --lifespan off fastapi_shop:app",
     f"{_UVICORN} django_shop:asgi_application",
     "hypercorn --bind 127.0.0.1:PORT starlette_shop:app",
+    "hypercorn --bind 127.0.0.1:PORT quart_shop:app",
+    f"{_UVICORN} quart_shop:app",
+    "hypercorn --bind 127.0.0.1:PORT litestar_shop:app",
+    f"{_UVICORN} litestar_shop:app",
     # Four.
     f"{_GUNICORN} --workers 4 flask_shop:app",
     f"{_GUNICORN} --workers 4 --preload flask_shop:app",
@@ -45,6 +49,8 @@ SERVERS: Final = [
     f"{_UVICORN} --workers 4 starlette_shop:app",
     f"{_UVICORN} --workers 4 fastapi_shop:app",
     f"{_UVICORN} --workers 4 django_shop:asgi_application",
+    f"{_UVICORN} --workers 4 litestar_shop:app",
+    f"{_GUNICORN} --workers 4 --worker-class {_ASYNC} quart_shop:app",
 ]
 
 IDS: Final = [one.replace(sys.prefix, "").replace(" ", "_") for one in SERVERS]
@@ -57,8 +63,9 @@ def test_nothing_is_missing_after_sigterm(command: str, tmp_path: Path) -> None:
         pytest.importorskip("gevent")
     if "uwsgi" in command and not (Path(sys.executable).parent / "uwsgi").exists():
         pytest.skip("uWSGI is built where a C compiler is; install it to test with it")
-    if "uvicorn_worker" in command:
-        pytest.importorskip("uvicorn_worker")
+    for package in ("uvicorn_worker", "quart", "litestar"):
+        if package in command:
+            pytest.importorskip(package)
     with RunServer(command, tmp_path) as server:
         sent = send(server.port, 20)
         server.end()
