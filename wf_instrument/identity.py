@@ -125,6 +125,14 @@ class Identity:
         """Return the identity of a forked child: the same names, another process."""
         return replace(self, instance_id=str(uuid.uuid4()), pid=os.getpid())
 
+    def in_slot_of(self, reporting: Identity) -> Identity:
+        """Return this identity in the worker slot of `reporting`, if that is in a later one.
+
+        Reporters are made before the process takes its slot; snapshots tell them which it is.
+        """
+        slot = reporting.worker_slot or self.worker_slot
+        return self if slot == self.worker_slot else replace(self, worker_slot=slot)
+
 
 def default_source() -> str:
     """Return the host's name, or `unknown` on a host without one."""

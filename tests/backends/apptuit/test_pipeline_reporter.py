@@ -146,8 +146,8 @@ def test_the_prefix_and_the_mode_of_the_url_are_kept_to(service: ApptuitService)
 
 def test_workers_of_a_host_are_told_apart(service: ApptuitService) -> None:
     second = Identity(ApplicationTags("a", "b"), "h", worker_slot=1)
-    reporter = reporter_of(service, identity=second)
-    reporter.report(snapshot(points=[Point("a", 1, "gauge")]))
+    reporter = reporter_of(service)
+    reporter.report(snapshot(points=[Point("a", 1, "gauge")], identity=second))
     reporter.close(10)
     assert service.rows()[0]["tags"]["worker"] == "1"
 

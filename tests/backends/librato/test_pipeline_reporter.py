@@ -135,7 +135,7 @@ def test_routes_that_meet_on_the_wire_are_one_series(
 
 def test_workers_of_a_host_have_series_of_their_own(service: LibratoService) -> None:
     worker = Identity(PLAIN.tags, PLAIN.source, worker_slot=3)
-    _, made, _ = make_reporter(url_of(service), worker, Settings())
+    _, made, _ = make_reporter(url_of(service), PLAIN, Settings())
     made.report(snapshot(points=[Point("n", 1, "gauge")], identity=worker))
     made.close(5)
     assert service.measurements[0]["tags"]["worker"] == "3"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import flask
@@ -111,6 +112,14 @@ def test_totals_grow_from_report_to_report_and_rows_of_one_series_add_up(
     assert named(service, reporter)["http.server.request.duration.count"][1] == 4
     counts = [p for p in service.points() if p["metric"] == "http.server.request.duration.count"]
     assert [p["value"] for p in counts] == [2, 4]
+
+
+def test_workers_of_a_host_are_told_apart(
+    service: SignalFxService, reporter: SignalFxPipelineReporter
+) -> None:
+    draft = SnapshotDraft(points=[Point("a", 1, "gauge")])
+    reporter.report(draft.freeze(replace(IDENTITY, worker_slot=2), 0, 60_000_000_000))
+    assert named(service, reporter)["a"][2]["worker"] == "2"
 
 
 def test_an_unmatched_route_has_no_route_and_a_dimension_of_the_application_replaces_none(

@@ -157,13 +157,15 @@ def test_unset_levels_read_none_and_are_not_aggregated_per(receiver: LoopbackRec
 def test_a_second_worker_is_told_apart_where_values_would_overwrite_each_other(
     receiver: LoopbackReceiver,
 ) -> None:
-    reporter = reporter_to(receiver, replace(PLAIN, worker_slot=2))
+    # The process takes its slot after its reporters were made.
+    reporter = reporter_to(receiver, PLAIN)
     points = [Point("own.gauge", 1, "gauge"), Point("∆own.count", 1, "delta")]
     made = snapshot(
         requests=[request_row("/a", 200, [0.1])],
         points=points,
         distributions=[MinuteDistribution("own.times", AT_S, histogram([1.0]))],
         at_s=AT_S,
+        identity=replace(PLAIN, worker_slot=2),
     )
     reporter.report(made)
     reporter.close(10)

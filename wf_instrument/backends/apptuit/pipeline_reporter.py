@@ -123,12 +123,17 @@ class ApptuitPipelineReporter:
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
+        self._slot = self._identity.worker_slot
         self._points = SnapshotPoints(self._identity)
 
     def report(self, snapshot: Snapshot) -> int:
         """Queue what the snapshot holds; none of its data counts as taken if a point is refused."""
         refused_before = self.refused
         with self._lock:
+            identity = self._identity.in_slot_of(snapshot.identity)
+            if identity.worker_slot != self._slot:
+                self._slot = identity.worker_slot
+                self._points = SnapshotPoints(identity)
             for name, tags, at_s, value in self._points.of(snapshot):
                 try:
                     row = self._rows.series(f"{self._prefix}{name}", tags).at(at_s, value)

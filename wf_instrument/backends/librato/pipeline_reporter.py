@@ -46,7 +46,7 @@ class LibratoPipelineReporter:
         self.skipped = 0
         self._sender = sender
         sender.sender.leave_exit_to_owner()
-        self._tags = identity_tags(identity)
+        self._identity = identity
         self._period_s = period_s
         self._last_s = 0
         self._reset()
@@ -62,7 +62,7 @@ class LibratoPipelineReporter:
 
     def report(self, snapshot: Snapshot) -> int:
         """Queue what the snapshot holds; what a full queue refuses counts as not taken."""
-        table = MeasurementTable(self._tags)
+        table = MeasurementTable(identity_tags(self._identity.in_slot_of(snapshot.identity)))
         add_snapshot(table, snapshot)
         refused = 0
         with self._lock:

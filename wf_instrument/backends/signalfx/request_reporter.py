@@ -58,6 +58,7 @@ class SignalFxPipelineReporter:
         client.leave_exit_to_owner()
         self.refused = 0
         self.spans_left_out = 0
+        self._identity = identity
         self._own = identity_dimensions(identity)
         self._is_closed = False
         self._reset()
@@ -73,6 +74,7 @@ class SignalFxPipelineReporter:
     def report(self, snapshot: Snapshot) -> int:
         """Queue what the snapshot holds; rows count as taken when all their points are."""
         with self._lock:
+            self._own = identity_dimensions(self._identity.in_slot_of(snapshot.identity))
             self._at_ms = snapshot.ended_ns // 1_000_000
             owed, self._owed = self._owed, {}
             for series, change in owed.items():

@@ -79,6 +79,7 @@ class WavefrontPipelineReporter:
         self._identity = identity
         self._granularities = tuple(sorted(set(granularities))) or (MINUTE,)
         self._send_spans = send_spans
+        self._slot = identity.worker_slot
         self._series = WireSeriesTable(identity, client.default_source)
         self._reset()
         reset_after_fork(self._reset)
@@ -95,6 +96,7 @@ class WavefrontPipelineReporter:
     def report(self, snapshot: Snapshot) -> int:
         """Queue what the snapshot holds; a datum counts as taken when all its lines are."""
         with self._lock:
+            self._name_for(snapshot)
             at_s = snapshot.ended_ns // 1_000_000_000
             self._newest_s = max(self._newest_s, at_s)
             deltas = dict.fromkeys(self._owed, 0.0)
@@ -109,6 +111,13 @@ class WavefrontPipelineReporter:
         if not self._send_spans:
             return taken + len(snapshot.spans)
         return taken + sum(self._put(self._span, span) for span in snapshot.spans)
+
+    def _name_for(self, snapshot: Snapshot) -> None:
+        """Name series anew if the process found itself in another slot. Caller holds `_lock`."""
+        identity = self._identity.in_slot_of(snapshot.identity)
+        if identity.worker_slot != self._slot:
+            self._slot = identity.worker_slot
+            self._series = WireSeriesTable(identity, self.client.default_source)
 
     @property
     def lost(self) -> int:
