@@ -6,11 +6,19 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from loopback import LoopbackReceiver
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 THIRD_PARTY = Path(__file__).parents[1] / "third_party"
 
@@ -78,6 +86,50 @@ def test_what_is_wrong_is_told_and_the_status_says_so(tmp_path: Path) -> None:
     ):
         assert any(words in one for one in wrong), (words, wrong)
     assert len(wrong) == 5
+
+
+class SkewedProxy(BaseHTTPRequestHandler):
+    """Takes everything; its clock is an hour behind ours."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_HEAD = do_POST  # noqa: N815 - the name that http.server looks for
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return formatdate(time.time() - 3600, usegmt=True)
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def skewed_port() -> Iterator[int]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), SkewedProxy)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.slow
+def test_a_clock_that_is_apart_from_the_receivers_is_wrong(
+    skewed_port: int, tmp_path: Path
+) -> None:
+    done = run(tmp_path, "doctor", "--json", WF_REPORTER=f"wavefront://127.0.0.1:{skewed_port}")
+    found = {one["about"]: (one["level"], one["text"]) for one in json.loads(done.stdout)}
+    level, text = found["clock of 127.0.0.1"]
+    assert (done.returncode, level) == (1, "wrong")
+    # Whole seconds, and the machine's own time until the answer.
+    assert text.startswith(("+3600 s apart", "+3601 s apart", "+3602 s apart"))
+    # That alone is wrong: the point arrived.
+    assert [one for one in found.values() if one[0] == "wrong"] == [(level, text)]
 
 
 @pytest.mark.slow
