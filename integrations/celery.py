@@ -16,9 +16,8 @@ from typing import Any, Final
 import opentracing
 
 import wf_instrument
-from wf_instrument.errors import MissingExtraError
-from wf_instrument.guard import guard
 from wf_instrument.metrics import wavefront_histogram
+from wf_instrument.plugins import MissingExtraError, guard
 
 try:
     from celery import signals

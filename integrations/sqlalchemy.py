@@ -13,8 +13,8 @@ from typing import Any, Final
 import opentracing
 
 import wf_instrument
-from wf_instrument.errors import MissingExtraError
 from wf_instrument.metrics import wavefront_histogram
+from wf_instrument.plugins import MissingExtraError, guard
 
 try:
     import sqlalchemy
@@ -25,8 +25,6 @@ except ImportError as exc:
         "installed; run: pip install sqlalchemy",
         name="sqlalchemy",
     ) from exc
-
-from wf_instrument.guard import guard
 
 __all__ = ["install", "uninstall", "without_literals"]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +21,7 @@ PUBLIC = {
         "TelemetryMiddleware", "instrument_app", "uninstrument_app",
     ],
     "wf_instrument.auto": ["auto_instrument"],
+    "wf_instrument.plugins": ["MissingExtraError", "guard"],
     "wf_instrument.integrations.django": [
         "APPLICATION_CLASSES", "instrument_app", "is_application", "uninstrument_app",
     ],
@@ -114,3 +117,16 @@ def test_an_unknown_name_of_the_package_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'instrumnet'"):
         _ = package.instrumnet
     assert "instrument" in dir(package)
+
+
+@pytest.mark.parametrize("name", ["celery", "sqlalchemy"])
+def test_an_integration_of_a_library_could_be_anybodys(name: str) -> None:
+    file = Path(__file__).parents[1] / "integrations" / f"{name}.py"
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("wf_instrument"):
+            assert {one.name for one in node.names} <= set(PUBLIC.get(str(node.module), ()))
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0
+        elif isinstance(node, ast.Import):
+            ours = {one.name for one in node.names if one.name.startswith("wf_instrument")}
+            assert ours <= {"wf_instrument"}
