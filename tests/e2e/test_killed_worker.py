@@ -135,9 +135,8 @@ def slots(lines: list[str]) -> set[int]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", ["", " --max-requests 25"], ids=["killed", "replaced"])
 def test_a_new_worker_goes_on_with_the_series_of_the_one_whose_slot_it_takes(
-    options: str, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
     everyone = set(range(_WORKERS))
     with LoopbackReceiver() as proxy:
@@ -146,14 +145,13 @@ def test_a_new_worker_goes_on_with_the_series_of_the_one_whose_slot_it_takes(
             f"wavefront://127.0.0.1:{proxy.port}?interval=0.2&flush_interval=0.2",
         )
         env = {"WF_REPORTER": " ".join(reporters), "XDG_RUNTIME_DIR": str(tmp_path)}
-        command = f"{_GUNICORN}{options} telling:app"
+        command = f"{_GUNICORN} telling:app"
         with RunServer(command, tmp_path, apps=served_app(tmp_path), env=env) as server:
             with Load(server.port) as load:
                 assert wait_until(lambda: slots(proxy.lines()) == everyone), server.log()
                 before = len(proxy.lines())
-                if not options:
-                    for victim in sorted(server.workers())[:2]:
-                        os.kill(victim, signal.SIGKILL)
+                for victim in sorted(server.workers())[:2]:
+                    os.kill(victim, signal.SIGKILL)
                 assert wait_until(lambda: len(load.by_worker()) >= _WORKERS + 2), server.log()
                 assert wait_until(lambda: slots(proxy.lines()[before:]) == everyone), server.log()
             server.end()
