@@ -30,11 +30,17 @@ __all__ = [
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+#: Of the C sources this goes with; raised, there too, when one of both needs the other's change.
+_EDITION: Final = 1
+
 _compiled: Any = None
 if os.environ.get("WF_PURE_PYTHON", "") in {"", "0"}:
     # Not there when installed without a compiler, or for another Python than this.
     with contextlib.suppress(ImportError):
         _compiled = importlib.import_module("wf_instrument.speed._compiled")
+    # A checkout may hold what was built of older sources.
+    if getattr(_compiled, "EDITION", None) != _EDITION:
+        _compiled = None
 
 #: Whether the states are compiled ones.
 IS_COMPILED: Final[bool] = _compiled is not None
