@@ -19,7 +19,8 @@ def run(program: str, *, path: Path | None = None) -> str:
     if path is not None:
         environment["PYTHONPATH"] = str(path)
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program],
+        # As in pyproject.toml: a daemon thread's socket may be collected after its end.
+        [sys.executable, "-W", "error", "-W", "ignore:unclosed:ResourceWarning", "-c", program],
         capture_output=True,
         text=True,
         check=False,
