@@ -221,7 +221,6 @@ def main() -> None:
     if args.write:
         draw(figures)
         parts.insert(1, f"![Microseconds added to a request]({PLOT.name})")
-        results_page.keep_figures("request_overhead", figures)
         results_page.keep(
             "request_overhead", "\n\n".join(parts), "python benchmarks/request_overhead.py --write"
         )
