@@ -17,6 +17,7 @@ FILES = (
     "wsgi",
     "asgi",
     "steps",
+    "routes",
     "methods",
     "module",
 )

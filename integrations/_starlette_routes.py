@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from starlette import routing
 
+from wf_instrument.speed import link, replace_noting
 from wf_instrument.web.asgi import REQUEST_KEY
 
 from ._mounted import MountedRoute, MountedRoutes, part_template
@@ -35,6 +36,7 @@ def watch_routes(*classes: type[Any]) -> None:
         handle = kind.__dict__.get("handle")
         if handle is not None and not hasattr(handle, _WATCHED):
             setattr(kind, "handle", _noting(handle))  # noqa: B010 - `type` has no such attribute
+            replace_noting(kind, handle)
 
 
 def _noting(handle: Any) -> Any:
@@ -81,6 +83,9 @@ class RouteFinder:
         if len(parts) == 1:
             return last  # type: ignore[no-any-return]  # a route
         return self._mounted.below(parts[:-1], last)
+
+
+link(route_finder=RouteFinder, route_leaves=_leaves)
 
 
 def _is_router(app: Any) -> bool:

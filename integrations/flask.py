@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from wf_instrument.automatic import gives_way
 from wf_instrument.errors import ConfigError, MissingExtraError
 from wf_instrument.guard import caught, guard
+from wf_instrument.speed import link
 from wf_instrument.telemetry import Telemetry, telemetry_for
 from wf_instrument.tracing.active import ACTIVE
 from wf_instrument.web.asgi import AsgiRequest
@@ -391,6 +392,9 @@ def _route_of(environ: dict[str, Any]) -> object | None:
         if isinstance(record, AsgiRequest) and record.mounts:
             return _MOUNTED.below(record.mounts, rule)
     return rule
+
+
+link(flask_route=_route_of)
 
 
 def _rule_here(environ: dict[str, Any]) -> object | None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from speed.trials import ROUTE, Stage, Trial
-from wf_instrument import speed
 from wf_instrument.web.asgi import AsgiTelemetry
 from wf_instrument.web.wsgi import WsgiTelemetry
 
@@ -21,13 +20,7 @@ START = {"type": "http.response.start", "status": 200, "headers": []}
 END = {"type": "http.response.body", "body": b"end"}
 
 
-@pytest.fixture(params=["short cuts", "twins"], autouse=True)
-def twin(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Run each test by short cuts and by their twins."""
-    if request.param == "twins":
-        speed.use_twins()
-    yield
-    speed.use_short_cuts()
+pytestmark = pytest.mark.usefixtures("twin")
 
 
 @pytest.fixture

@@ -178,7 +178,7 @@ static int note_start(Record *record, PyObject *message)
     }
     PyObject *protocol = text_at(scope, s_http_version, s_11);
     Py_XINCREF(protocol); /* the framework may change the scope while it is asked */
-    PyObject *route = protocol == NULL ? NULL : PyObject_CallOneArg(driver->route_of, scope);
+    PyObject *route = protocol == NULL ? NULL : route_of(driver, scope);
     if (route == NULL) {
         Py_XDECREF(protocol);
         return -1;

@@ -3,12 +3,6 @@
  */
 #include "speed.h"
 
-typedef struct {
-    PyObject_HEAD
-    vectorcallfunc call;
-    PyObject *short_cut, *twin, *attributes;
-} Method;
-
 /* The record and one argument are for the short cut, all else is for the twin. */
 static PyObject *call_method(PyObject *self, PyObject *const *args, size_t flags, PyObject *names)
 {
@@ -48,21 +42,20 @@ PyTypeObject MethodType = {
     .tp_descr_get = bind_method,
 };
 
-/* coroutine_method(short_cut, twin): a method that calls the one and looks like the other. */
-PyObject *coroutine_method(PyObject *module, PyObject *const *args, Py_ssize_t count)
+static PyObject *make_method(vectorcallfunc call, PyObject *const *args, Py_ssize_t count)
 {
     /* What `inspect` asks of a function that is none of Python's own. */
     static const char *const names[] = {"__name__", "__qualname__", "__module__", "__doc__",
                                         "__code__", "__defaults__", "__kwdefaults__",
                                         "__annotations__"};
     if (count != 2) {
-        PyErr_SetString(PyExc_TypeError, "coroutine_method() takes a short cut and its twin");
+        PyErr_SetString(PyExc_TypeError, "a short cut and its twin are wanted");
         return NULL;
     }
     Method *method = PyObject_New(Method, &MethodType);
     if (method == NULL)
         return NULL;
-    method->call = call_method;
+    method->call = call;
     method->short_cut = args[0];
     method->twin = args[1];
     Py_INCREF(args[0]);
@@ -73,7 +66,22 @@ PyObject *coroutine_method(PyObject *module, PyObject *const *args, Py_ssize_t c
         failed = value == NULL || PyDict_SetItemString(method->attributes, names[i], value) < 0;
         Py_XDECREF(value);
     }
-    if (failed)
+    /* And what decorators left on it. */
+    PyObject *further = failed ? NULL : PyObject_GetAttrString(args[1], "__dict__");
+    if (further == NULL || PyDict_Update(method->attributes, further) < 0)
         Py_CLEAR(method);
+    Py_XDECREF(further);
     return (PyObject *)method;
+}
+
+/* coroutine_method(short_cut, twin): a method that calls the one and looks like the other. */
+PyObject *coroutine_method(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    return make_method(call_method, args, count);
+}
+
+/* noting_method(handle, twin): as `noted` of integrations._starlette_routes, which is the twin. */
+PyObject *noting_method(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    return make_method(call_noted, args, count);
 }

@@ -6,7 +6,7 @@ LINKED(DEFINE)
 #define DEFINE_NAME(name) PyObject *s_##name;
 NAMES(DEFINE_NAME)
 KEYS(DEFINE_KEY)
-PyObject *n_64, *s_no_host;
+PyObject *n_64, *n_192, *s_no_host;
 
 /* link(name=object, ...): take what the fast paths need of Python. */
 static PyObject *link_objects(PyObject *module, PyObject *args, PyObject *given)
@@ -39,6 +39,7 @@ static PyMethodDef functions[] = {
     {"put_values", (PyCFunction)(void (*)(void))put_values, METH_FASTCALL, NULL},
     {"stepped", (PyCFunction)(void (*)(void))make_stepped, METH_FASTCALL, NULL},
     {"coroutine_method", (PyCFunction)(void (*)(void))coroutine_method, METH_FASTCALL, NULL},
+    {"noting_method", (PyCFunction)(void (*)(void))noting_method, METH_FASTCALL, NULL},
     {NULL},
 };
 
@@ -55,13 +56,14 @@ static int fill(PyObject *module)
     NAMES(INTERN)
     KEYS(INTERN_KEY)
     n_64 = PyLong_FromLong(64);
+    n_192 = PyLong_FromLong(192);
     s_no_host = PyBytes_FromStringAndSize(NULL, 0);
-    if (n_64 == NULL || s_no_host == NULL || PyModule_AddType(module, &SamplesType) < 0 ||
+    if (n_64 == NULL || n_192 == NULL || s_no_host == NULL || PyModule_AddType(module, &SamplesType) < 0 ||
         PyType_Ready(&WsgiBodyType) < 0 || PyType_Ready(&SteppedType) < 0 ||
         PyType_Ready(&SendingType) < 0 || PyType_Ready(&MethodType) < 0)
         return -1;
     /* As `_EDITION` in short_cuts.py: what was built of other sources is not used. */
-    return PyModule_AddIntConstant(module, "EDITION", 1) < 0 ? -1 : add_states(module);
+    return PyModule_AddIntConstant(module, "EDITION", 2) < 0 ? -1 : add_states(module);
 }
 
 static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, fill}, {0, NULL}};

@@ -31,6 +31,36 @@ int set_variable(PyObject *variable, PyObject *value)
     return 0;
 }
 
+/* Draw both ids at once, the lowest bits first: of a generator that makes them 32 by 32, as
+ * `random.Random` does, they are the same as 128 and then 64 would be.
+ */
+static int draw(PyObject *bits, uint64_t ids[3])
+{
+    unsigned char bytes[24];
+    PyObject *drawn = PyObject_CallOneArg(bits, n_192);
+    if (drawn == NULL)
+        return -1;
+    if (!PyLong_Check(drawn)) {
+        PyErr_SetString(PyExc_TypeError, "random bits should be a whole number");
+        Py_DECREF(drawn);
+        return -1;
+    }
+#if PY_VERSION_HEX >= 0x030D0000
+    int failed = PyLong_AsNativeBytes(drawn, bytes, sizeof(bytes),
+                                      Py_ASNATIVEBYTES_LITTLE_ENDIAN |
+                                          Py_ASNATIVEBYTES_UNSIGNED_BUFFER) < 0;
+#else
+    int failed = _PyLong_AsByteArray((PyLongObject *)drawn, bytes, sizeof(bytes), 1, 0);
+#endif
+    Py_DECREF(drawn);
+    for (int i = 0; i < 3 && !failed; i++) {
+        ids[i] = 0;
+        for (int byte = 7; byte >= 0; byte--)
+            ids[i] = ids[i] << 8 | bytes[8 * i + byte];
+    }
+    return failed ? -1 : 0;
+}
+
 /* Start the server span of a request that nobody traces yet; as `tracer.start_root`. */
 int begin_span(Record *record, Recorder *recorder)
 {
@@ -51,20 +81,14 @@ int begin_span(Record *record, Recorder *recorder)
     if (bits == NULL)
         return -1;
     Py_INCREF(bits);
-    unsigned long long ids[3];
-    int failed = 0;
-    for (int i = 0; i < 3 && !failed; i++) {
-        PyObject *drawn = PyObject_CallOneArg(bits, n_64);
-        ids[i] = drawn == NULL ? 0 : PyLong_AsUnsignedLongLong(drawn);
-        Py_XDECREF(drawn);
-        failed = PyErr_Occurred() != NULL;
-    }
+    uint64_t ids[3];
+    int failed = draw(bits, ids);
     Py_DECREF(bits);
     PyTypeObject *type = (PyTypeObject *)py_span_class;
     Span *span = failed ? NULL : (Span *)type->tp_new(type, NULL, NULL);
     if (span == NULL)
         return -1;
-    /* As 128 bits drawn at once have them: the lowest first, and never all zero. */
+    /* Never all zero. */
     span->trace_low = ids[0] || ids[1] ? ids[0] : 1;
     span->trace_high = ids[1];
     span->span_id = ids[2] ? ids[2] : 1;

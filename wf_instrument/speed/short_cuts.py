@@ -22,6 +22,7 @@ __all__ = [
     "link",
     "put_values",
     "replace",
+    "replace_noting",
     "shorten",
     "use_short_cuts",
     "use_twins",
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 #: Of the C sources this goes with; raised, there too, when one of both needs the other's change.
-_EDITION: Final = 1
+_EDITION: Final = 2
 
 _compiled: Any = None
 if os.environ.get("WF_PURE_PYTHON", "") in {"", "0"}:
@@ -105,6 +106,17 @@ def replace(owner: type[Any], name: str, short_cut: Callable[..., Any] | None) -
     if IS_COMPILED:
         _known.append((owner, name, short_cut, getattr(owner, name), name in vars(owner)))
         setattr(owner, name, short_cut)
+
+
+def replace_noting(owner: type[Any], handle: Callable[..., Any]) -> None:
+    """Put a short cut in the place of a route class's `handle`, which notes the route.
+
+    Args:
+        owner: The class, whose `handle` notes the route already, by the twin.
+        handle: What it was, and calls.
+    """
+    if IS_COMPILED:
+        replace(owner, "handle", _compiled.noting_method(handle, owner.__dict__["handle"]))
 
 
 def use_short_cuts() -> None:

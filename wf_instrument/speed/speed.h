@@ -91,6 +91,13 @@ typedef struct {
     char is_on, traces_all;
 } Driver;
 
+/* A short cut in the place of a method of Python; see methods.c. */
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc call;
+    PyObject *short_cut, *twin, *attributes;
+} Method;
+
 extern PyTypeObject RecordType, SpanType, RecorderType, HandleType, CellType, DriverType;
 extern PyTypeObject SamplesType, WsgiBodyType, SteppedType, SendingType, MethodType;
 
@@ -99,7 +106,8 @@ extern PyTypeObject SamplesType, WsgiBodyType, SteppedType, SendingType, MethodT
     X(active) X(spanless) X(caught) X(asgi_drivers) X(thread_time_ns) X(ids) X(tracer_class)   \
     X(span_class) X(span_finish_after) X(wsgi_request) X(wsgi_serve) X(wsgi_start_response)    \
     X(wsgi_iter) X(wsgi_close) X(wsgi_finish) X(sized_body) X(gone) X(asgi_request)            \
-    X(asgi_finish) X(asgi_send) X(stepped) X(as_coroutine)
+    X(asgi_finish) X(asgi_send) X(stepped) X(as_coroutine) X(flask_route) X(route_finder)      \
+    X(route_leaves)
 #define DECLARE(name) extern PyObject *py_##name;
 LINKED(DECLARE)
 
@@ -108,12 +116,14 @@ LINKED(DECLARE)
     X(is_running) X(search) X(note_environ) X(start_response) X(write) X(list_cell) X(wake)    \
     X(handle) X(bits) X(keeps_all) X(red_metrics) X(take) X(close) X(throw) X(started)         \
     X(receive) X(send) X(type) X(headers) X(status) X(body) X(more_body) X(root_path)          \
-    X(scheme) X(http) X(http_version)
+    X(scheme) X(http) X(http_version) X(url_rule) X(fastapi) X(effective_route_context)        \
+    X(original_route)
 #define KEYS(X)                                                                                \
     X(request_key, "wf_instrument.request") X(method, "REQUEST_METHOD") X(host, "HTTP_HOST")   \
     X(url_scheme, "wsgi.url_scheme") X(protocol, "SERVER_PROTOCOL") X(script, "SCRIPT_NAME")   \
     X(path, "PATH_INFO") X(file_wrapper, "wsgi.file_wrapper") X(http11, "HTTP/1.1")            \
     X(asgi_method, "method") X(asgi_path, "path") X(empty, "") X(11, "1.1") X(head, "HEAD")    \
+    X(werkzeug_request, "werkzeug.request")                                                    \
     X(response_start, "http.response.start") X(response_body, "http.response.body")
 extern PyObject *s_no_host; /* bytes */
 #define DECLARE_NAME(name) extern PyObject *s_##name;
@@ -124,7 +134,7 @@ extern PyObject *s_no_host; /* bytes */
         return -1;
 NAMES(DECLARE_NAME)
 KEYS(DECLARE_KEY)
-extern PyObject *n_64;
+extern PyObject *n_64, *n_192;
 extern PyObject *no_pairs; /* the empty tuple */
 
 static inline int absent(PyObject *object) { return object == NULL || object == Py_None; }
@@ -197,7 +207,12 @@ PyObject *make_stepped(PyObject *module, PyObject *const *args, Py_ssize_t count
 PyObject *next_of(PyObject *self, PyObject *value, sendfunc resume, int is_next);
 PyObject *raise_given(PyObject *args);
 
+/* routes.c */
+PyObject *route_of(Driver *driver, PyObject *asked);
+PyObject *call_noted(PyObject *self, PyObject *const *args, size_t flags, PyObject *names);
+
 /* methods.c */
+PyObject *noting_method(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *coroutine_method(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
 #endif

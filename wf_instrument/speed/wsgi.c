@@ -284,7 +284,7 @@ static int resolve(Record *record, Recorder *recorder)
 {
     PyObject *environ = record->environ;
     Py_INCREF(environ); /* of the record alone, perhaps, which lets go of it when it ends */
-    PyObject *route = PyObject_CallOneArg(((Driver *)record->driver)->route_of, environ);
+    PyObject *route = route_of((Driver *)record->driver, environ);
     if (route == NULL) {
         Py_DECREF(environ);
         return -1;
