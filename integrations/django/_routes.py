@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from django.conf import settings
 
+from wf_instrument.speed import link
+
 __all__ = [
     "DjangoRoute",
     "endpoint_of",
@@ -86,6 +88,9 @@ def note_target(request: Any, record: Any) -> None:
 def route_of(scope: Any) -> object | None:
     """Return the route of a scope or environ; None while or when there is none."""
     return scope.get(ROUTE_KEY)  # type: ignore[no-any-return]  # as noted
+
+
+link(django_route=route_of)
 
 
 def route_of_match(match: Any) -> DjangoRoute:

@@ -102,6 +102,27 @@ int begin_span(Record *record, Recorder *recorder)
     return 0;
 }
 
+/* Hand a span to what takes it; as `SpanBuffer.report` where there is room. */
+static int take_span(PyObject *take, PyObject *span)
+{
+    if (PyMethod_Check(take) && PyMethod_GET_FUNCTION(take) == py_report_span) {
+        PyObject *spans = PyObject_GetAttr(PyMethod_GET_SELF(take), s__spans);
+        PyObject *most = spans == NULL ? NULL
+                                       : PyObject_GetAttr(PyMethod_GET_SELF(take), s__max_spans);
+        int has_room = most != NULL && PyList_CheckExact(spans) && PyLong_CheckExact(most) &&
+                       PyList_GET_SIZE(spans) < PyLong_AsSsize_t(most);
+        int failed = has_room ? PyList_Append(spans, span) : 0;
+        Py_XDECREF(spans);
+        Py_XDECREF(most);
+        if (has_room)
+            return failed;
+        PyErr_Clear(); /* the twin meets it too */
+    }
+    PyObject *done = PyObject_CallOneArg(take, span);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
 /* End a span; as `WavefrontSpan.finish_after`. */
 static int end_span(Span *span, long long duration_ns)
 {
@@ -124,10 +145,9 @@ static int end_span(Span *span, long long duration_ns)
     PyObject *take = PyObject_GetAttr(span->tracer, s_take);
     if (take == NULL)
         return -1;
-    PyObject *done = PyObject_CallOneArg(take, (PyObject *)span);
+    int failed = take_span(take, (PyObject *)span);
     Py_DECREF(take);
-    Py_XDECREF(done);
-    return done == NULL ? -1 : 0;
+    return failed;
 }
 
 PyObject *span_finish_after(PyObject *self, PyObject *duration)

@@ -1,5 +1,6 @@
-/* Which route serves a request: short cuts of `integrations.flask._route_of`, and of `RouteFinder`
- * and `noted` in integrations._starlette_routes. What is not ordinary goes to the twin.
+/* Which route serves a request: short cuts of `_route_of` in integrations.flask, of `route_of` in
+ * integrations.django._routes, and of `RouteFinder` and `noted` in integrations._starlette_routes.
+ * What is not ordinary goes to the twin.
  */
 #include "speed.h"
 
@@ -70,7 +71,10 @@ PyObject *route_of(Driver *driver, PyObject *asked)
     PyObject *route = NULL;
     if (driver->route_of == py_flask_route)
         route = rule_of(asked);
-    else if ((PyObject *)Py_TYPE(driver->route_of) == py_route_finder)
+    else if (driver->route_of == py_django_route && PyDict_CheckExact(asked)) {
+        route = PyDict_GetItemWithError(asked, s_django_route);
+        Py_XINCREF(route);
+    } else if ((PyObject *)Py_TYPE(driver->route_of) == py_route_finder)
         route = route_noted(asked);
     if (route != NULL)
         return route;

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 #: Of the C sources this goes with; raised, there too, when one of both needs the other's change.
-_EDITION: Final = 2
+_EDITION: Final = 3
 
 _compiled: Any = None
 if os.environ.get("WF_PURE_PYTHON", "") in {"", "0"}:

@@ -107,7 +107,7 @@ extern PyTypeObject SamplesType, WsgiBodyType, SteppedType, SendingType, MethodT
     X(span_class) X(span_finish_after) X(wsgi_request) X(wsgi_serve) X(wsgi_start_response)    \
     X(wsgi_iter) X(wsgi_close) X(wsgi_finish) X(sized_body) X(gone) X(asgi_request)            \
     X(asgi_finish) X(asgi_send) X(stepped) X(as_coroutine) X(flask_route) X(route_finder)      \
-    X(route_leaves)
+    X(route_leaves) X(django_route) X(report_span)
 #define DECLARE(name) extern PyObject *py_##name;
 LINKED(DECLARE)
 
@@ -117,13 +117,13 @@ LINKED(DECLARE)
     X(handle) X(bits) X(keeps_all) X(red_metrics) X(take) X(close) X(throw) X(started)         \
     X(receive) X(send) X(type) X(headers) X(status) X(body) X(more_body) X(root_path)          \
     X(scheme) X(http) X(http_version) X(url_rule) X(fastapi) X(effective_route_context)        \
-    X(original_route)
+    X(original_route) X(_spans) X(_max_spans)
 #define KEYS(X)                                                                                \
     X(request_key, "wf_instrument.request") X(method, "REQUEST_METHOD") X(host, "HTTP_HOST")   \
     X(url_scheme, "wsgi.url_scheme") X(protocol, "SERVER_PROTOCOL") X(script, "SCRIPT_NAME")   \
     X(path, "PATH_INFO") X(file_wrapper, "wsgi.file_wrapper") X(http11, "HTTP/1.1")            \
     X(asgi_method, "method") X(asgi_path, "path") X(empty, "") X(11, "1.1") X(head, "HEAD")    \
-    X(werkzeug_request, "werkzeug.request")                                                    \
+    X(werkzeug_request, "werkzeug.request") X(django_route, "wf_instrument.django.route")        \
     X(response_start, "http.response.start") X(response_body, "http.response.body")
 extern PyObject *s_no_host; /* bytes */
 #define DECLARE_NAME(name) extern PyObject *s_##name;

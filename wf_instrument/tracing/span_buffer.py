@@ -13,6 +13,7 @@ import threading
 from typing import TYPE_CHECKING, cast
 
 from wf_instrument.forking import reset_after_fork
+from wf_instrument.speed import link
 from wf_instrument.tracing.deferred_span import DeferredSpan
 
 if TYPE_CHECKING:
@@ -76,6 +77,9 @@ class SpanBuffer:
 
     def close(self) -> None:
         """Do nothing; what is kept leaves with the next drain."""
+
+
+link(report_span=SpanBuffer.report)
 
 
 def _is_orphan(span: WavefrontSpan) -> bool:
