@@ -30,7 +30,7 @@ def test_a_body_streamed_for_a_fifth_of_a_second_lasts_so_long(
     exchange(stand.ours, ask("/slow-stream"))
     (row,) = stand.ledger.take_rows()
     assert told(row) == key_of(site.records["slow stream"])
-    assert 0.2 <= row.latency.sum < 0.6
+    assert 0.2 <= row.latency.sum < 2
     assert row.response_bytes.sum == 5000
 
 
@@ -46,7 +46,7 @@ def test_a_background_task_is_neither_in_latency_nor_in_flight(
     # The task still runs.
     (row,) = stand.ledger.take_rows()
     assert told(row) == key_of(site.records["slow background task"])
-    assert row.latency.sum < 0.25
+    assert row.latency.sum < 0.5
     assert row.background is None
 
     def has_background(snapshot: Any) -> bool:
@@ -56,7 +56,7 @@ def test_a_background_task_is_neither_in_latency_nor_in_flight(
     connection.close()
     (late,) = snapshot.requests
     assert late.count == 0
-    assert 0.5 <= late.background.sum < 0.9
+    assert 0.5 <= late.background.sum < 5
 
 
 # The third, werkzeug, keeps no connection.

@@ -225,7 +225,7 @@ def test_a_stubborn_503_ends_within_the_deadline_in_a_clear_error(
     begun = time.monotonic()
     with pytest.raises(exceptions.ServerError, match=r"\[503\] request: Maintenance .*tries"):
         api.submit("a", 1)
-    assert time.monotonic() - begun < 2.5
+    assert time.monotonic() - begun < 8
     assert len(service.calls) > 1
 
 

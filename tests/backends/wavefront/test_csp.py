@@ -142,7 +142,7 @@ def test_who_waits_for_another_threads_token_waits_no_longer_than_its_own_time(
     began = time.monotonic()
     with pytest.raises(SendError):
         source.token(1)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 5
     go_on.set()
     first.join()
 
