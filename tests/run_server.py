@@ -94,7 +94,7 @@ class RunServer:
 
     def __enter__(self) -> RunServer:
         try:
-            assert wait_until(self._is_up, 40), self.log()
+            assert wait_until(self.is_up, 40), self.log()
         except BaseException:
             self.__exit__()
             raise
@@ -105,7 +105,8 @@ class RunServer:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(20)
 
-    def _is_up(self) -> bool:
+    def is_up(self) -> bool:
+        """Return whether something listens."""
         assert self.process.poll() is None, self.log()
         try:
             socket.create_connection(("127.0.0.1", self.port), 1).close()

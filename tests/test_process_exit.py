@@ -58,6 +58,21 @@ if __name__ == "__main__":
     child.join()
 """
 
+TOLD_TWICE = """
+import signal, sys
+from wf_instrument.process_exit import at_exit
+
+def deliver():
+    print("delivering", flush=True)
+    sys.stdin.readline()
+    print("delivered", flush=True)
+
+signal.signal(signal.SIGTERM, lambda *args: sys.exit(0))
+at_exit(deliver)
+print("up", flush=True)
+signal.pause()
+"""
+
 
 def run(tmp_path: object, program: str, *arguments: str, **variables: str) -> None:
     path = os.path.join(str(tmp_path), "program.py")  # noqa: PTH118 - given to a command
@@ -91,3 +106,19 @@ def test_a_child_of_multiprocessing_that_served_nothing_reports_nothing(tmp_path
     with LoopbackReceiver() as receiver:
         run(tmp_path, TELEMETRY, "no", WF_REPORTER=receiver.url.replace("http", "wavefront"))
         assert sum("sold" in line for line in receiver.lines()) == 1  # its parent's
+
+
+@pytest.mark.slow
+def test_a_second_sigterm_does_not_stop_what_the_first_one_began() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", TOLD_TWICE],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        for line in ("up", "delivering"):
+            assert process.stdout.readline() == f"{line}\n"
+            process.terminate()
+        assert process.communicate("\n", timeout=20)[0] == "delivered\n"
+    assert process.returncode == 0

@@ -3,6 +3,9 @@
 Its children skip `atexit`, but run the finalizers of `multiprocessing`; those of the parent are
 forgotten in the child, so that each child makes its own.
 
+A process that is told to end twice, by its group and its parent, delivers all the same: SIGTERM
+is held off meanwhile, for no longer than the callback's own limit. SIGINT is not.
+
 Threads: any.
 Locks: none, so nothing to reset in a forked child.
 """
@@ -12,6 +15,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -36,7 +40,7 @@ def at_exit(
         callback: What to call.
         in_child: What to call instead in a child of `multiprocessing` that skips `atexit`.
     """
-    atexit.register(callback)
+    atexit.register(_undisturbed, callback)
     _callbacks.append(in_child or callback)
     _tell_multiprocessing()
 
@@ -64,7 +68,23 @@ def _see_to_the_end(run: Callable[[], None]) -> None:
 def _run() -> None:
     for callback in reversed(_callbacks):
         with contextlib.suppress(Exception):
-            callback()
+            _undisturbed(callback)
+
+
+def _undisturbed(callback: Callable[[], object]) -> None:
+    """Call it so that no handler of SIGTERM raises into the midst of it."""
+    try:
+        handler = signal.getsignal(signal.SIGTERM)
+        # One that was not set by Python could not be set again.
+        if handler is not None:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    except ValueError:  # not the main thread, where handlers run
+        handler = None
+    try:
+        callback()
+    finally:
+        if handler is not None:
+            signal.signal(signal.SIGTERM, handler)
 
 
 # Windows has no fork; its children end through `atexit`.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Final
 
+from wf_instrument.auto.after_import import after_import
 from wf_instrument.auto.environment import FOUND, RUN
 from wf_instrument.auto.found import from_text
 from wf_instrument.auto.start import watch
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["start"]
 
+#: Modules that start the process that serves, and kill it, by `subprocess`.
+_RELOADERS: Final = ("werkzeug._reloader", "django.utils.autoreload")
+
 
 def start() -> None:
     """Watch for what is imported; deliver at SIGTERM."""
@@ -24,10 +30,18 @@ def start() -> None:
 
         install()
     watch(_integrations(), disabled=_names("WF_DISABLED"), asked=asked, settings=_settings)
+    for name in _RELOADERS:
+        after_import(name, functools.partial(_let_end, name))
 
     from wf_instrument.auto.termination import deliver_at_termination
 
     deliver_at_termination()
+
+
+def _let_end(name: str) -> None:
+    from wf_instrument.auto.reloaders import let_end
+
+    let_end(sys.modules[name], lambda: _settings().shutdown_timeout_s)
 
 
 def _names(variable: str) -> list[str]:
