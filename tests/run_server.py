@@ -14,12 +14,12 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["PORT", "RunServer", "recorded", "rows", "send", "wait_until"]
+__all__ = ["PORT", "RunServer", "Served", "recorded", "rows", "send", "wait_until"]
 
 UNAWARE: Final = Path(__file__).parent / "unaware"
 BIN: Final = Path(sys.executable).parent
@@ -35,6 +35,8 @@ REQUESTS: Final = [
     ("GET", "/nowhere", ("UNKNOWN", "GET", 404)),
 ]
 
+_given: set[int] = set()
+
 
 def wait_until(claim: Callable[[], bool], timeout_s: float = 20.0) -> bool:
     """Return whether the claim became true in time."""
@@ -45,6 +47,20 @@ def wait_until(claim: Callable[[], bool], timeout_s: float = 20.0) -> bool:
             return False
         pause.wait(0.02)
     return True
+
+
+class Served(NamedTuple):
+    """What became of one server.
+
+    Attributes:
+        sent: What clients got answers to.
+        recorded: What was recorded in the end.
+        log: What the server wrote.
+    """
+
+    sent: Counter[tuple[str, str, int]]
+    recorded: Counter[tuple[str, str, int]]
+    log: str
 
 
 class RunServer:
@@ -105,6 +121,10 @@ class RunServer:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(20)
 
+    def served(self, sent: Counter[tuple[str, str, int]]) -> Served:
+        """Return what became of it, now that it ended."""
+        return Served(sent, recorded(self.file), self.log())
+
     def is_up(self) -> bool:
         """Return whether something listens."""
         assert self.process.poll() is None, self.log()
@@ -144,9 +164,15 @@ class RunServer:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that this process was not given before."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        # The server that got it may not listen yet.
+        if port not in _given:
+            _given.add(port)
+            return port
 
 
 def send(port: int, count: int, threads: int = 4) -> Counter[tuple[str, str, int]]:

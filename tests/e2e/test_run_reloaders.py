@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from run_server import RunServer, recorded, send, wait_until
+from run_server import RunServer, Served, send, wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 #: A process delivers what it recorded when it ends, and never before.
@@ -69,7 +70,17 @@ class ReloadingServer(RunServer):
         assert wait_until(self.is_up), self.log()
 
 
+def reloaded(folder: Path, command: str, workers: int) -> Served:
+    with ReloadingServer(command, folder) as server:
+        sent = send(server.port, 8)
+        server.change(workers)
+        sent += send(server.port, 8)
+        server.end()
+        return server.served(sent)
+
+
 @pytest.mark.slow
+@pytest.mark.side_by_side(run=reloaded)
 @pytest.mark.parametrize(
     ("command", "workers"),
     [
@@ -80,23 +91,25 @@ class ReloadingServer(RunServer):
     ],
 )
 def test_nothing_is_missing_when_the_server_reloads_its_code(
-    command: str, workers: int, tmp_path: Path
+    command: str, workers: int, outcome: Callable[[], Served]
 ) -> None:
-    with ReloadingServer(command, tmp_path) as server:
+    served = outcome()
+    assert served.recorded == served.sent, served.log
+
+
+def told_together(folder: Path, command: str, number: int) -> Served:
+    with ReloadingServer(command, folder) as server:
         sent = send(server.port, 8)
-        server.change(workers)
-        sent += send(server.port, 8)
-        server.end()
-        assert recorded(server.file) == sent, server.log()
+        server.end(number, group=True)
+        return server.served(sent)
 
 
 @pytest.mark.slow
+@pytest.mark.side_by_side(run=told_together)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("command", [_FLASK, _DJANGO], ids=["flask", "django"])
 def test_a_reloader_lets_its_process_deliver_when_all_are_told_to_end(
-    command: str, number: int, tmp_path: Path
+    command: str, number: int, outcome: Callable[[], Served]
 ) -> None:
-    with ReloadingServer(command, tmp_path) as server:
-        sent = send(server.port, 8)
-        server.end(number, group=True)
-        assert recorded(server.file) == sent, server.log()
+    served = outcome()
+    assert served.recorded == served.sent, served.log

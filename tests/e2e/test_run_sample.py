@@ -5,28 +5,20 @@ from __future__ import annotations
 import http.client
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from run_server import RunServer, rows
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 SAMPLES = Path(__file__).parents[2] / "sample_apps"
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "command",
-    [
-        "gunicorn --bind 127.0.0.1:PORT --workers 4 no_code_change:app",
-        "flask --app no_code_change.py run --port PORT",
-    ],
-    ids=["gunicorn", "flask"],
-)
-def test_each_request_of_the_sample_without_a_code_change_is_recorded(
-    command: str, tmp_path: Path
-) -> None:
-    assert "wf_instrument" not in (SAMPLES / "no_code_change.py").read_text().split('"""')[2]
-    with RunServer(command, tmp_path, apps=SAMPLES, options="--service shop") as server:
+def asked_for_items(folder: Path, command: str) -> Counter[tuple[object, ...]]:
+    with RunServer(command, folder, apps=SAMPLES, options="--service shop") as server:
         for method, path, answer in [
             ("GET", "/items/7", b"item 7\n"),
             ("POST", "/items", b"added\n"),
@@ -42,7 +34,24 @@ def test_each_request_of_the_sample_without_a_code_change_is_recorded(
             assert isinstance(tags, dict)
             key = (tags["service"], row["method"], row["route"], row["status"])
             counts[key] += int(str(row["count"]))
-    assert counts == {
+    return counts
+
+
+@pytest.mark.slow
+@pytest.mark.side_by_side(run=asked_for_items)
+@pytest.mark.parametrize(
+    "command",
+    [
+        "gunicorn --bind 127.0.0.1:PORT --workers 4 no_code_change:app",
+        "flask --app no_code_change.py run --port PORT",
+    ],
+    ids=["gunicorn", "flask"],
+)
+def test_each_request_of_the_sample_without_a_code_change_is_recorded(
+    command: str, outcome: Callable[[], Counter[tuple[object, ...]]]
+) -> None:
+    assert "wf_instrument" not in (SAMPLES / "no_code_change.py").read_text().split('"""')[2]
+    assert outcome() == {
         ("shop", "GET", "/items/<int:number>", 200): 5,
         ("shop", "POST", "/items", 201): 5,
     }

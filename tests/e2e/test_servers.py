@@ -18,7 +18,9 @@ import pytest
 from wf_instrument.backends.local import StoreReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    Outcome = Callable[[], dict[str | None, int]]
 
 SAMPLES = Path(__file__).parents[2] / "sample_apps"
 
@@ -81,18 +83,30 @@ def test_the_sample_app_under_the_development_server_loses_nothing(tmp_path: Pat
     assert recorded(tmp_path) == {"/style/<path:id>/make": 20}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("preload", [[], ["--preload"]], ids=["each worker loads", "preloaded"])
-def test_forked_workers_lose_nothing(tmp_path: Path, preload: list[str]) -> None:
+def served_by_workers(folder: Path, preload: list[str]) -> dict[str | None, int]:
     command = [
         "gunicorn", "--workers", "3", "--bind", "127.0.0.1:0", *preload, "wrapped_flask:app",
     ]  # fmt: skip
-    with server(command, r"http://127\.0\.0\.1:(\d+)", tmp_path, signal.SIGTERM) as port:
+    with server(command, r"http://127\.0\.0\.1:(\d+)", folder, signal.SIGTERM) as port:
         visit(port, 60)
-    assert recorded(tmp_path) == {"/style/<path:id>/make": 60}
+    return recorded(folder)
 
 
 @pytest.mark.slow
+@pytest.mark.side_by_side(run=served_by_workers)
+@pytest.mark.parametrize("preload", [[], ["--preload"]], ids=["each worker loads", "preloaded"])
+def test_forked_workers_lose_nothing(preload: list[str], outcome: Outcome) -> None:
+    assert outcome() == {"/style/<path:id>/make": 60}
+
+
+def served_by_django(folder: Path, command: str, stop: int) -> dict[str | None, int]:
+    with server(command.split(), r"http://127\.0\.0\.1:(\d+)", folder, stop) as port:
+        visit(port, 30)
+    return recorded(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.side_by_side(run=served_by_django)
 @pytest.mark.parametrize(
     ("command", "stop"),
     [
@@ -116,8 +130,6 @@ def test_forked_workers_lose_nothing(tmp_path: Path, preload: list[str]) -> None
     ],
 )
 def test_the_django_sample_loses_nothing_under_any_server(
-    tmp_path: Path, command: str, stop: int
+    command: str, stop: int, outcome: Outcome
 ) -> None:
-    with server(command.split(), r"http://127\.0\.0\.1:(\d+)", tmp_path, stop) as port:
-        visit(port, 30)
-    assert recorded(tmp_path) == {"/style/<path:id>/make": 30}
+    assert outcome() == {"/style/<path:id>/make": 30}
