@@ -9,9 +9,14 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["SUPPRESSED", "suppressed"]
+__all__ = ["SUPPRESSED", "is_suppressed", "suppressed"]
 
 SUPPRESSED: Final[ContextVar[bool]] = ContextVar("wf_instrument_suppressed", default=False)
+
+
+def is_suppressed() -> bool:
+    """Return whether what runs now is this library's own work, or within a recorded call."""
+    return SUPPRESSED.get()
 
 
 @contextmanager

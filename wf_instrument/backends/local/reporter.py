@@ -27,6 +27,7 @@ from wf_instrument.backends.local.writer import StoreWriter
 from wf_instrument.errors import ConfigError, StoreError
 from wf_instrument.forking import reset_after_fork
 from wf_instrument.guard import RateLimitedLog
+from wf_instrument.suppression import suppressed
 
 if TYPE_CHECKING:
     from wf_instrument.identity import Identity
@@ -77,7 +78,7 @@ class LocalReporter:
         prepare(path)
         # Opened and closed again: a damaged file is told at start.
         pool = ConnectionPool(path, lambda: create(path))
-        with pool.connection():
+        with suppressed(), pool.connection():
             pool.close()
         self._is_closed = False
         self._give_up_s = 0.0
@@ -130,6 +131,7 @@ class LocalReporter:
         elif self._queue:
             self._run(self._state)
 
+    @suppressed()
     def _run(self, state: threading.Condition) -> None:
         writer = StoreWriter(self.path, self._retention_s, self._max_bytes)
         trouble_since_s: float | None = None
