@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -83,7 +84,7 @@ class RunServer:
         self.port = free_port()
         self.file = folder / "recorded.jsonl"
         self._log_path = folder / "server.log"
-        words = command.replace(PORT, str(self.port)).split()
+        words = shlex.split(command.replace(PORT, str(self.port)))
         # A server's console script, whose first line names this interpreter.
         words[0] = str(BIN / words[0])
         run = [sys.executable, "-m", "wf_instrument", "run", *options.split(), "--", *words]

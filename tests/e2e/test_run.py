@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 _GUNICORN: Final = "gunicorn --bind 127.0.0.1:PORT --graceful-timeout 10"
 _UWSGI: Final = (
-    "uwsgi --http-socket 127.0.0.1:PORT --master --processes 4 --enable-threads --die-on-term "
-    f"--need-app -H {sys.prefix}"
+    "uwsgi --http-socket 127.0.0.1:PORT --master --processes 4 --enable-threads --need-app "
+    # Otherwise workers that have a request end without Python's exit handlers.
+    "--hook-master-start 'unix_signal:15 gracefully_kill_them_all' "
+    f"-H {sys.prefix} --module flask_shop:app"
 )
 _MAX_REQUESTS: Final = 20
 _ASYNC: Final = "uvicorn_worker.UvicornWorker"
@@ -60,7 +62,8 @@ SERVERS: Final = [
     f"{_GUNICORN} --workers 4 --preload --worker-class {_ASYNC} starlette_shop:app",
     f"{_GUNICORN} --workers 4 --preload --worker-class {_ASYNC} django_shop:asgi_application",
     f"{_GUNICORN} --workers 4 --preload --worker-class {_ASYNC} fastapi_shop:app",
-    f"{_UWSGI} --module flask_shop:app",
+    _UWSGI,
+    f"{_UWSGI} --lazy-apps",
     f"{_UVICORN} --workers 4 starlette_shop:app",
     f"{_UVICORN} --workers 4 fastapi_shop:app",
     f"{_UVICORN} --workers 4 django_shop:asgi_application",
@@ -78,6 +81,9 @@ def until_sigterm(folder: Path, command: str) -> Served:
         if package in command and find_spec(package) is None:
             pytest.skip(f"{package} is not installed")
     with RunServer(command, folder) as server:
+        if "--lazy-apps" in command:
+            # A worker that is told to end while it loads ends the others at once.
+            assert wait_until(lambda: server.log().count(" ready in ") == 4), server.log()
         sent = send(server.port, 20)
         server.end()
         return server.served(sent)
