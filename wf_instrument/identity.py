@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import socket
-import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -118,12 +117,12 @@ class Identity:
     tags: ApplicationTags
     source: str
     worker_slot: int = 0
-    instance_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    instance_id: str = field(default_factory=lambda: _new_id())
     pid: int = field(default_factory=os.getpid)
 
     def in_child(self) -> Identity:
         """Return the identity of a forked child: the same names, another process."""
-        return replace(self, instance_id=str(uuid.uuid4()), pid=os.getpid())
+        return replace(self, instance_id=_new_id(), pid=os.getpid())
 
     def in_slot_of(self, reporting: Identity) -> Identity:
         """Return this identity in the worker slot of `reporting`, if that is in a later one.
@@ -140,3 +139,10 @@ def default_source() -> str:
         return socket.gethostname() or "unknown"
     except OSError:
         return "unknown"
+
+
+def _new_id() -> str:
+    # Imported here: `wf-instrument run` reads settings, and identifies nobody.
+    import uuid
+
+    return str(uuid.uuid4())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -176,6 +175,8 @@ def policies_of(value: object) -> Policies:
         ValueError: It is no JSON.
     """
     if isinstance(value, str):
+        import json  # only who has such a text pays for it
+
         value = json.loads(value)
     if isinstance(value, tuple | list):
         value = dict(value)

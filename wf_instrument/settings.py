@@ -13,7 +13,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wf_instrument.errors import ConfigError
 from wf_instrument.identity import ApplicationTags, Identity, default_source
@@ -297,8 +297,7 @@ class Settings:
         return re.compile("|".join(f"(?:{text})" for text in self.excluded_urls))
 
 
-@dataclass(frozen=True, slots=True)
-class SettingRow:
+class SettingRow(NamedTuple):
     """One row of the table: a setting's name, variable, type, default, range and help.
 
     The value of one that `is_secret` is never shown.

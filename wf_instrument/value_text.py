@@ -9,8 +9,6 @@ from __future__ import annotations
 import reprlib
 from typing import Final
 
-from wf_instrument.guard import caught
-
 __all__ = ["MAX_TEXT", "as_str", "text_of"]
 
 #: Characters kept of a value.
@@ -50,6 +48,9 @@ def text_of(value: object, limit: int = MAX_TEXT) -> str:
             # As `as_str`, without the call.
             text = (str.__str__(value) if isinstance(value, str) else str(value))[:limit]
     except Exception as error:  # noqa: BLE001 - any value may be a tag
+        # Imported here: it takes `logging` along, into a command that logs nothing.
+        from wf_instrument.guard import caught
+
         caught("value_text", error)
         return "?"
     if not text.isascii():

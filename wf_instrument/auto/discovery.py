@@ -15,6 +15,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, Final
 
+from wf_instrument.auto.distribution_facts import facts_of
 from wf_instrument.auto.found import Integration
 from wf_instrument.nearest_name import nearest
 
@@ -35,9 +36,10 @@ def installed_integrations() -> list[Integration]:
     """Return what is installed, by name; of two with one name the first that was found."""
     from importlib.metadata import entry_points
 
-    triggers = {point.name: point.value for point in entry_points(group=TRIGGER_GROUP)}
+    every = entry_points()  # once: it reads a file of each installed distribution
+    triggers = {point.name: point.value for point in every.select(group=TRIGGER_GROUP)}
     found: dict[str, Integration] = {}
-    for point in entry_points(group=INTEGRATION_GROUP):
+    for point in every.select(group=INTEGRATION_GROUP):
         if point.name not in found:
             found[point.name] = _described(point, triggers.get(point.name, point.name))
     return [found[name] for name in sorted(found)]
@@ -56,7 +58,8 @@ def unknown_names(disabled: Iterable[str], known: Iterable[Integration]) -> Iter
 
 def _described(point: EntryPoint, trigger: str) -> Integration:
     package = point.name
-    provider = "" if point.dist is None else f"{point.dist.name} {point.dist.version}"
+    by = None if point.dist is None else facts_of(point.dist)
+    provider = "" if by is None else f"{by.name} {by.version}"
     if package in _INTERFACES:
         return Integration(package, "", point.value, provider=provider)
     if package in sys.stdlib_module_names:
@@ -66,17 +69,17 @@ def _described(point: EntryPoint, trigger: str) -> Integration:
     if not version:
         why_not = "" if _is_importable(package) else f"{package} is not installed"
     else:
-        needed = _lower_bound(point, package)
+        needed = _lower_bound(() if by is None else by.requires, package)
         if needed and _as_numbers(version) < _as_numbers(needed):
             why_not = f"{package} {version} is too old; {needed} or later is needed"
     return Integration(package, trigger, point.value, why_not, version, provider)
 
 
 def _version_of(package: str) -> str:
-    from importlib.metadata import PackageNotFoundError, version
+    from importlib.metadata import PackageNotFoundError, distribution
 
     try:
-        return version(package) or ""
+        return facts_of(distribution(package)).version
     except (PackageNotFoundError, ValueError):
         return ""
 
@@ -90,10 +93,10 @@ def _is_importable(package: str) -> bool:
         return False
 
 
-def _lower_bound(point: EntryPoint, package: str) -> str:
+def _lower_bound(requires: Iterable[str], package: str) -> str:
     """Return the lowest version that the integration's distribution asks for, empty for none."""
     wanted = re.compile(rf"{re.escape(package)}\b[^;]*>=\s*([\d.]+)", re.IGNORECASE)
-    for line in (point.dist.requires if point.dist is not None else None) or ():
+    for line in requires:
         match = wanted.match(line)
         if match:
             return match[1]

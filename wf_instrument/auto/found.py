@@ -6,7 +6,7 @@ Apart from what finds them: a process of a server reads this, and loads nothing 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Integration", "from_text", "to_text"]
 
 
-class Integration(NamedTuple):
+class Integration:
     """One installed integration.
 
     Attributes:
@@ -26,12 +26,24 @@ class Integration(NamedTuple):
         provider: The distribution that offers it, and its version.
     """
 
-    name: str
-    trigger: str
-    value: str
-    why_not: str = ""
-    version: str = ""
-    provider: str = ""
+    # No NamedTuple, which takes longer to make than all else that most processes load of ours.
+    __slots__ = ("name", "provider", "trigger", "value", "version", "why_not")
+
+    def __init__(
+        self,
+        name: str,
+        trigger: str,
+        value: str,
+        why_not: str = "",
+        version: str = "",
+        provider: str = "",
+    ) -> None:
+        self.name = name
+        self.trigger = trigger
+        self.value = value
+        self.why_not = why_not
+        self.version = version
+        self.provider = provider
 
 
 def to_text(integrations: Iterable[Integration]) -> str:

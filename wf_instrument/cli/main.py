@@ -1,68 +1,45 @@
-"""The command's root: its commands, and how its errors are told."""
+"""Where the command starts: `run` in its usual spelling without click, all else with it.
+
+Whoever starts a server through `wf-instrument run` waits for it; loading click, and making options
+of some forty settings, takes as long as all that is to be done.
+"""
 
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 from typing import Final
 
-import click
-
-from wf_instrument._version import __version__
+from wf_instrument.auto.notice import say
 from wf_instrument.errors import ConfigError, StoreError, WFInstrumentError
 
 __all__ = ["main"]
 
-_FAILED = 1
+_FAILED: Final = 1
 #: Exit status for a wrong setting or argument, as click has it for wrong usage.
-_WRONG_USE = 2
-_INTERRUPTED = 130
-
-
-#: Where each command is; a command is imported when it is used, or its help is shown.
-_HOMES: Final = {
-    "demo": "wf_instrument.cli.demo:demo",
-    "doctor": "wf_instrument.cli.doctor:doctor",
-    "list": "wf_instrument.cli.listing:list_parts",
-    "run": "wf_instrument.cli.run:run",
-    "send": "wf_instrument.cli.send:send",
-    "spool": "wf_instrument.cli.spool:spool",
-    "ui": "wf_instrument.cli.ui:ui",
-}
-
-
-class _Commands(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of all commands."""
-        return sorted(_HOMES)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command."""
-        home = _HOMES.get(cmd_name)
-        if home is None:
-            return None
-        module, _, name = home.partition(":")
-        command: click.Command = getattr(import_module(module), name)
-        return command
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="wf-instrument")
-def commands() -> None:
-    """See your web application: every request timed, counted and traced."""
+_WRONG_USE: Final = 2
+_INTERRUPTED: Final = 130
 
 
 def main() -> None:
     """Run the command; what goes wrong ends it with one sentence, a wrong setting with status 2."""
     try:
-        status = commands.main(standalone_mode=False)
+        _run(sys.argv[1:])
     except WFInstrumentError as error:
-        click.echo(f"wf-instrument: {error}", err=True)
+        say(error)
         sys.exit(_WRONG_USE if isinstance(error, ConfigError | StoreError) else _FAILED)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
+    except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
-    # click hands back the status of --help and --version instead of leaving.
-    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _run(arguments: list[str]) -> None:
+    if arguments[:1] == ["run"]:
+        from wf_instrument.cli.plain_run import plain_arguments
+
+        usual = plain_arguments(arguments[1:])
+        if usual is not None:
+            from wf_instrument.cli.takeover import become
+
+            become(*usual)
+    from wf_instrument.cli.commands import run_commands
+
+    run_commands()
