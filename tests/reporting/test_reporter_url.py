@@ -68,6 +68,24 @@ def test_an_unknown_scheme_lists_the_known_ones_and_the_extra() -> None:
         make_reporter("otlp://host", IDENTITY, Settings())
 
 
+def test_another_package_adds_schemes_and_does_not_replace_built_in_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "aaa_first-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: aaa-first\nVersion: 1.0\n")
+    (folder / "entry_points.txt").write_text(
+        "[wf_instrument.reporters]\n"
+        "null = nowhere:from_url\n"
+        "else = wf_instrument.reporting.null:from_url\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    (_, built_in, _), (_, added, _) = (
+        make_reporter(f"{scheme}://", IDENTITY, Settings()) for scheme in ("null", "else")
+    )
+    assert type(built_in) is type(added)
+
+
 def test_the_interval_and_the_token_file_are_read(tmp_path: Path) -> None:
     secret = tmp_path / "token"
     secret.write_text("s3cret\n")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
+from importlib.metadata import PackageNotFoundError, distribution, entry_points
 from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["ENTRY_POINT_GROUP", "ReporterUrl", "known_schemes", "make_reporter"]
 
 ENTRY_POINT_GROUP: Final = "wf_instrument.reporters"
+
+#: The distribution whose reporters are built in.
+_OURS: Final = "wf-instrument"
 
 #: Schemes whose backend comes with an extra, for the message when it is not installed.
 _EXTRAS: Final = {
@@ -182,14 +185,25 @@ def make_reporter(
         ConfigError: The reporter refuses the URL, or its package is broken.
     """
     url = ReporterUrl.parse(text)
-    points = entry_points(group=ENTRY_POINT_GROUP, name=url.scheme)
-    if not points:
+    point = _found(url.scheme)
+    if point is None:
         raise UnknownReporterError(_unknown(url))
     shortest_s, longest_s = _INTERVAL_S
     # Before the reporter is made, which may open what nobody would close.
     asked_s = url.number("interval", math.nan, minimum=shortest_s, maximum=longest_s)
-    reporter = _load(next(iter(points)), url)(url, identity, settings)
+    reporter = _load(point, url)(url, identity, settings)
     return url, reporter, reporter.default_interval_s if math.isnan(asked_s) else asked_s
+
+
+def _found(scheme: str) -> EntryPoint | None:
+    """Return the entry point of a scheme, a built-in one before a third party's."""
+    group = ENTRY_POINT_GROUP
+    try:
+        built_in = distribution(_OURS).entry_points.select(group=group, name=scheme)
+    except PackageNotFoundError:  # bundled with an application, without its metadata
+        built_in = None
+    # Only then all: that reads a file of each installed distribution, in each process of a server.
+    return next(iter(built_in or entry_points(group=group, name=scheme)), None)
 
 
 def _load(point: EntryPoint, url: ReporterUrl) -> ReporterFactory:
