@@ -17,7 +17,7 @@ INTEGRATIONS = Path(__import__("wf_instrument.integrations", fromlist=["x"]).__f
 RANKS = {
     "guard": -1, "speed": -1, "errors": 0, "_version": 0, "forking": 0, "process_exit": 0,
     "value_text": 0,
-    "nearest_name": 0, "automatic": 0, "suppression": 0, "outgoing": 7.5,
+    "nearest_name": 0, "late_names": 0, "automatic": 0, "suppression": 0, "outgoing": 7.5,
     "identity": 1, "worker_slot": 1, "policies": 1, "plugins": 1, "settings_file": 1, "ticker": 1,
     "settings": 2, "settings_otel": 1, "settings_values": 1.5, "trust": 1,
     "metrics": 3, "sender": 3,

@@ -25,11 +25,10 @@ from wf_instrument.reporting.reporter import Reporter
 from wf_instrument.reporting.reporter_url import make_reporter
 from wf_instrument.settings import DEFAULT_REPORTER, Settings, load_settings
 from wf_instrument.suppression import suppressed
-from wf_instrument.tracing.propagation import PropagatorRegistry
-from wf_instrument.tracing.samplers import RateSampler
+from wf_instrument.tracing.propagation.registry import PropagatorRegistry
 from wf_instrument.tracing.span_buffer import SpanBuffer
 from wf_instrument.tracing.tracer import WavefrontTracer
-from wf_instrument.web.extras import extras_for
+from wf_instrument.web.asked_extras import extras_for
 from wf_instrument.web.hooks import NO_HOOKS, Hooks, taken_hooks
 from wf_instrument.web.recorder import Recorder
 
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
 
     from wf_instrument.identity import ApplicationTags
     from wf_instrument.metrics.pyformance_shim import MetricsRegistry
+    from wf_instrument.tracing.samplers import Sampler
     from wf_instrument.web.recorder import EndpointOf, RouteNames
 
 __all__ = [
@@ -168,11 +168,10 @@ class Telemetry:
     def _own_tracer(self) -> WavefrontTracer:
         spans = SpanBuffer(self.settings.max_buffered_spans)
         self.pipeline.add_producer(spans)
-        rate = self.settings.sample_rate
         tracer = WavefrontTracer(
             spans,
             self.identity.tags,
-            samplers=None if rate >= 1.0 else [RateSampler(rate)],
+            samplers=self._samplers(),
             propagators=PropagatorRegistry(self.settings.extract, self.settings.inject),
         )
         if self.settings.red_metrics:
@@ -180,6 +179,14 @@ class Telemetry:
 
             self.pipeline.add_producer(RedProducer(tracer.derive_red_metrics()))
         return tracer
+
+    def _samplers(self) -> list[Sampler] | None:
+        rate = self.settings.sample_rate
+        if rate >= 1.0:
+            return None
+        from wf_instrument.tracing.samplers import RateSampler
+
+        return [RateSampler(rate)]
 
     def _add_reporters(self, reporters: Iterable[tuple[str, Reporter]] | None) -> None:
         if reporters is not None:

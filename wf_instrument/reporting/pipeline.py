@@ -16,7 +16,7 @@ import logging
 import math
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from wf_instrument.forking import reset_after_fork
@@ -38,18 +38,18 @@ log = logging.getLogger(__name__)
 _MIN_TICK_S: Final = 0.05
 
 
-@dataclass(slots=True)
 class _Slot:
     """One reporter, and what waits for its next turn."""
 
-    name: str
-    reporter: Reporter
-    interval_s: float
-    pending: Snapshot | None = None
-    due_s: float = 0.0  # Unix time of the next turn; 0 before the first snapshot
-    refused: int = 0
-    failures: int = 0
-    last_success_s: float = 0.0
+    def __init__(self, name: str, reporter: Reporter, interval_s: float) -> None:
+        self.name = name
+        self.reporter = reporter
+        self.interval_s = interval_s
+        self.pending: Snapshot | None = None
+        self.due_s = 0.0  # Unix time of the next turn; 0 before the first snapshot
+        self.refused = 0
+        self.failures = 0
+        self.last_success_s = 0.0
 
 
 class Pipeline:

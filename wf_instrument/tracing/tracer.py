@@ -16,7 +16,6 @@ from wf_instrument.tracing import ids
 from wf_instrument.tracing.active import ACTIVE
 from wf_instrument.tracing.ids import new_span_id, new_trace_id
 from wf_instrument.tracing.propagation.registry import PropagatorRegistry
-from wf_instrument.tracing.red_metrics import RedMetrics
 from wf_instrument.tracing.scope import ContextScopeManager
 from wf_instrument.tracing.span import WavefrontSpan, to_ns
 from wf_instrument.tracing.span_buffer import SpanBuffer
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from wf_instrument.identity import ApplicationTags
+    from wf_instrument.tracing.red_metrics import RedMetrics
     from wf_instrument.tracing.samplers import Sampler
     from wf_instrument.tracing.span import TagSource
 
@@ -129,6 +129,9 @@ class WavefrontTracer(opentracing.Tracer):  # type: ignore[misc]  # opentracing 
         return self.red_metrics
 
     def _new_red_metrics(self) -> RedMetrics:
+        # Imported here: few tracers derive any.
+        from wf_instrument.tracing.red_metrics import RedMetrics
+
         keys = sorted(self.red_metrics_custom_tag_keys)
         return RedMetrics(self._application_tags, keys, self.base_tags)
 

@@ -17,16 +17,17 @@ from wf_instrument.web.caller_headers import (
     trace_response,
 )
 from wf_instrument.web.captured_headers import CapturedHeaders
-from wf_instrument.web.hooks import NO_HOOKS, Hooks, run_hook
+from wf_instrument.web.hooks import run_hook
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
     from wf_instrument.settings import Settings
+    from wf_instrument.web.hooks import Hooks
     from wf_instrument.web.request import RequestRecord
     from wf_instrument.web.series import RouteHandle
 
-__all__ = ["RequestExtras", "extras_for"]
+__all__ = ["RequestExtras"]
 
 
 class RequestExtras:
@@ -45,17 +46,6 @@ class RequestExtras:
         self._tells_callers = settings.server_timing or settings.trace_response
         form = settings.log_line
         self._access_line = None if form == "off" else AccessLine(form)
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing is asked for."""
-        return not (
-            self._hooks != NO_HOOKS
-            or self._request_headers
-            or self._response_headers
-            or self._tells_callers
-            or self._access_line is not None
-        )
 
     def begun_environ(self, record: RequestRecord, environ: dict[str, Any]) -> None:
         """Note a WSGI request that has just got its span. Never raises."""
@@ -149,16 +139,6 @@ class RequestExtras:
                 caught("extras.response_hook", error)
             else:
                 run_hook("response_hook", hook, span, request, record.status, text)
-
-
-def extras_for(settings: Settings, hooks: Hooks = NO_HOOKS) -> RequestExtras | None:
-    """Return what settings and hooks ask for, None when that is nothing.
-
-    Raises:
-        ConfigError: A setting is wrong.
-    """
-    extras = RequestExtras(settings, hooks)
-    return None if extras.is_empty else extras
 
 
 def _text(given: Any) -> str:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wf_instrument.errors import ConfigError
 from wf_instrument.guard import caught
@@ -25,8 +24,7 @@ Hook = Callable[..., object]
 _REQUEST_NAMES: Final = ("request_hook", "start_span_cb")
 
 
-@dataclass(frozen=True, slots=True)
-class Hooks:
+class Hooks(NamedTuple):
     """What to call.
 
     Attributes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from wf_instrument.metrics.conventions.hierarchical import entity_name, route_tags
+from wf_instrument.metrics.conventions.entity_names import entity_name, route_tags
 from wf_instrument.reporting.snapshot import Point
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ server that reports to a store loads this.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from wf_instrument.late_names import late_names
 
 if TYPE_CHECKING:
     from wf_instrument.backends.local.paths import default_path
@@ -16,18 +17,12 @@ if TYPE_CHECKING:
 
 __all__ = ["LocalReporter", "StoreReader", "default_path", "from_url"]
 
-_HOMES: Final = {
-    "LocalReporter": "wf_instrument.backends.local.reporter",
-    "StoreReader": "wf_instrument.backends.local.reader",
-    "default_path": "wf_instrument.backends.local.paths",
-    "from_url": "wf_instrument.backends.local.reporter",
-}
-
-
-def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(home), name)
-    globals()[name] = value
-    return value
+__getattr__, __dir__ = late_names(
+    __name__,
+    {
+        "LocalReporter": "reporter",
+        "StoreReader": "reader",
+        "default_path": "paths",
+        "from_url": "reporter",
+    },
+)

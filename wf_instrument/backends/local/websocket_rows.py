@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from wf_instrument.backends.local.results import WebSocketSummary
 from wf_instrument.backends.local.schema import SLOT_S
 from wf_instrument.backends.local.snapshot_rows import as_json, as_text, bytes_of, histogram_from
 from wf_instrument.metrics.histogram import ExponentialHistogram
@@ -15,6 +14,8 @@ from wf_instrument.reporting.snapshot import WebSocketEnd, WebSocketInterval, We
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
+
+    from wf_instrument.backends.local.results import WebSocketSummary
 
 __all__ = ["WebSocketSlots", "summarize_websockets", "write_websockets"]
 
@@ -111,6 +112,9 @@ def _summary(
     statuses: dict[int, int] = {}
     for end, count in row.ends:
         statuses[end.status] = statuses.get(end.status, 0) + count
+    # Imported here: what writes uses this module too, and none of the rows that a reader answers.
+    from wf_instrument.backends.local.results import WebSocketSummary
+
     return WebSocketSummary(
         *key,
         in_flight=in_flight,

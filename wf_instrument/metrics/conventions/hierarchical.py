@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from wf_instrument.identity import NO_VALUE
+from wf_instrument.metrics.conventions.entity_names import entity_name, route_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,8 +43,6 @@ Figure = Literal[
 ]
 Tags = tuple[tuple[str, str], ...]
 
-UNKNOWN: Final = "UNKNOWN"
-_ROOT: Final = "_root_"
 
 #: The tag levels that a delta counter is added up over, the narrowest first, and the tags left.
 _LEVELS: Final = (
@@ -71,15 +70,6 @@ class Series:
     figure: Figure
     tags: Tags
     is_aggregated: bool = False
-
-
-def entity_name(route: str | None) -> str:
-    """Return the entity name of a route template; `_root_` for `/`, `UNKNOWN` for none."""
-    if route is None:
-        return UNKNOWN
-    name = route.removeprefix("/").replace("-", "_").replace("/", ".")
-    name = name.replace("{", "_").replace("}", "_").replace("<", "").replace(">", "")
-    return name or _ROOT
 
 
 class Hierarchy:
@@ -209,12 +199,3 @@ class Hierarchy:
 
     def _full(self, named: Tags) -> Tags:
         return (*self._base.items(), *named, *self._custom, *self._worker)
-
-
-def route_tags(framework: str, func: str | None, module: str | None) -> Tags:
-    """Return the tags that name the view of a route."""
-    if not func:
-        return ()
-    if not module:
-        return ((f"{framework}.func", func),)
-    return ((f"{framework}.resource.module", module), (f"{framework}.resource.func", func))
