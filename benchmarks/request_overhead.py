@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 import results_page
 from bar_chart import write_bars
+from cold_calls import cold_serve
 from function_calls import calls_per_request
 from overhead_apps import MAKERS, WSGI, call_asgi, call_wsgi
 from overhead_variants import EVERYTHING, EXPORTER, OTHER, OURS, VARIANTS, Variant
@@ -66,6 +67,8 @@ def be(framework: str, name: str) -> None:
         what, number = line.split()
         if what == "calls":
             answer = calls_per_request(work_of, int(number))
+        elif what == "cold":
+            answer = cold_serve(framework, variant.app, variant.drain, int(number))
         else:
             answer = serve(variant, work_of(int(number)), int(number))
         print(json.dumps(answer), file=answers, flush=True)
@@ -122,16 +125,19 @@ def start(framework: str, names: list[str]) -> dict[str, Worker]:
 
 
 def measure(
-    framework: str, names: list[str], starts: int, rounds: int, requests: int
+    framework: str, names: list[str], starts: int, rounds: int, requests: int, how: str = "serve"
 ) -> tuple[dict[str, list[float]], dict[str, float]]:
-    """Return the times of each variant, and its function calls a request."""
+    """Return the times of each variant, and its function calls a request.
+
+    `how` is "serve" for one request after the other, "cold" with caches emptied in between.
+    """
     times: dict[str, list[float]] = {}
     calls: dict[str, float] = {}
     for number in range(starts):
         workers = start(framework, names)
         for done in range(max(1, rounds // starts)):
             for name, worker in workers.items():
-                times.setdefault(name, []).append(worker.ask("serve", requests))
+                times.setdefault(name, []).append(worker.ask(how, requests))
             results_page.progress(f"{framework}: start {number + 1}/{starts}, round {done + 1}")
         for name, worker in workers.items():
             if name not in calls:

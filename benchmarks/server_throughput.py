@@ -139,16 +139,23 @@ def measure(server: str, variant: str, seconds: float) -> dict[str, float]:
 
 
 def table(
-    server: str, got: dict[str, list[dict[str, float]]], alone: dict[str, list[float]]
+    server: str,
+    got: dict[str, list[dict[str, float]]],
+    alone: dict[str, list[float]],
+    cold: dict[str, list[float]],
 ) -> str:
     def median(variant: str, key: str) -> float:
         return results_page.spread([one[key] for one in got[variant]])[0]
 
     rows = []
     other = median(OTHER, "cpu") - median("bare", "cpu")
-    bare = results_page.spread(alone["bare"])[0]
+
+    def added_in_process(variant: str, times: dict[str, list[float]]) -> str:
+        added = results_page.spread(times[variant])[0] - results_page.spread(times["bare"])[0]
+        whole = results_page.spread(times[OTHER])[0] - results_page.spread(times["bare"])[0]
+        return f"{added:.0f} ({added / whole:.1%})"
+
     for variant in got:
-        added_alone = results_page.spread(alone[variant])[0] - bare
         cpu, least, first, third = results_page.spread([one["cpu"] for one in got[variant]])
         added = {key: median(variant, key) - median("bare", key) for key in ("cpu", "p50", "p99")}
         is_bare = variant == "bare"
@@ -160,9 +167,9 @@ def table(
                 f"{cpu:.0f}",
                 f"{least:.0f}",
                 f"{first:.0f} – {third:.0f}",
-                "-" if is_bare else f"{added['cpu']:.0f}",
-                "-" if is_bare else f"{added_alone:.0f}",
-                "-" if is_bare else f"{added['cpu'] / other:.1%}",
+                "-" if is_bare else f"{added['cpu']:.0f} ({added['cpu'] / other:.1%})",
+                "-" if is_bare else added_in_process(variant, cold),
+                "-" if is_bare else added_in_process(variant, alone),
                 f"{median(variant, 'p50'):.2f}",
                 "-" if is_bare else f"{added['p50']:+.2f}",
                 f"{median(variant, 'p99'):.2f}",
@@ -171,7 +178,7 @@ def table(
         )
     columns = [
         "variant", "requests/s", "of bare", "CPU µs/request (median)", "min", "quartiles",
-        "added µs", "without a server", "share of OpenTelemetry's",
+        "added µs (share of OpenTelemetry's)", "in a loop, caches emptied", "in a loop",
         "p50 ms", "added", "p99 ms", "added",
     ]  # fmt: skip
     return f"### {server}, {SERVERS[server]}\n\n{results_page.table(columns, rows)}"
@@ -190,8 +197,9 @@ def main() -> None:
         f"## Whole servers\n\n{results_page.machine()}; our request path: "
         f"{results_page.which_path()}; {args.rounds} interleaved rounds of {args.seconds:g} s, "
         f"{CONNECTIONS} connections of wrk on the same machine, one worker (gunicorn: 4 threads). "
-        "CPU of all the server's processes. Without a server: what is added when the "
-        "application is called in a loop, measured in between. Connections never pause: "
+        "CPU of all the server's processes. In a loop: what is added when the application is "
+        "called without a server; caches emptied: by a walk through 16 MiB, and by what a server "
+        "does between two requests. Connections never pause: "
         "latency is the inverse of throughput, what users of a server at its limit see."
     )
     parts = [head]
@@ -202,8 +210,9 @@ def main() -> None:
                 results_page.progress(f"{server}: round {done + 1}/{args.rounds}: {variant}")
                 into.append(measure(server, variant, args.seconds))
         alone, _ = measure_in_process(SERVERS[server], VARIANTS, 1, args.rounds, 1000)
+        cold, _ = measure_in_process(SERVERS[server], VARIANTS, 1, args.rounds, 500, "cold")
         results_page.progress(f"{server}: done", is_last=True)
-        parts.append(table(server, got, alone))
+        parts.append(table(server, got, alone, cold))
         print(parts[-1], end="\n\n", flush=True)
     if args.write:
         text = "\n\n".join(parts)

@@ -282,6 +282,8 @@ class BusyAsync:
 def served_wsgi(app: Any) -> Iterator[int]:
     """Serve a WSGI application on a port of loopback until the block ends."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
+    # Waited for when it closes: a client has its answer before the request has ended.
+    server.daemon_threads = False  # type: ignore[attr-defined]  # of the threaded kind
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

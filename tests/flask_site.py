@@ -104,6 +104,8 @@ def make_site() -> flask.Flask:
 def served(app: flask.Flask) -> Iterator[int]:
     """Serve the application on a free port of 127.0.0.1 and yield the port."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
+    # Waited for when it closes: a client has its answer before the request has ended.
+    server.daemon_threads = False  # type: ignore[attr-defined]  # of the threaded kind
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
