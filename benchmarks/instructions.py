@@ -40,16 +40,20 @@ def be(framework: str, name: str, requests: int) -> None:
 def instructions(framework: str, name: str, requests: int) -> int:
     """Return how many instructions the whole program takes."""
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "callgrind"
-        done = subprocess.run(
-            [
-                "valgrind", "--tool=callgrind", f"--callgrind-out-file={out}",
-                sys.executable, __file__, "--be", name,
-                "--framework", framework, "--requests", str(requests),
-            ],
-            env={**os.environ, "PYTHONHASHSEED": "0"},
-            check=True, capture_output=True, text=True,
-        )  # fmt: skip
+        return run(framework, name, requests, Path(folder) / "callgrind")
+
+
+def run(framework: str, name: str, requests: int, out: Path) -> int:
+    """Run one variant under valgrind, which writes to `out`; return its instructions."""
+    done = subprocess.run(
+        [
+            "valgrind", "--tool=callgrind", f"--callgrind-out-file={out}",
+            sys.executable, __file__, "--be", name,
+            "--framework", framework, "--requests", str(requests),
+        ],
+        env={**os.environ, "PYTHONHASHSEED": "0"},
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
     match = re.search(r"Collected : (\d+)", done.stderr)
     if match is None:
         raise ValueError(f"valgrind tells no number:\n{done.stderr[-500:]}")

@@ -2,9 +2,11 @@
 
 Usage: python benchmarks/step_budget.py [--rounds N] [--write]
 
-Steps are timed as small loops, the loop itself taken off; rounds are interleaved. They are written
-out here as the request path does them, so they add up to what it has to cost at least; the rest,
-up to the figure that `request_overhead.py` finds, is calls between the steps.
+Steps of the request path in Python are timed as small loops, the loop itself taken off; rounds are
+interleaved. They are written out here as that path does them, so they add up to what it has to cost
+at least; the rest, up to the figure that `request_overhead.py` finds, is calls between the steps.
+Steps of the compiled path are C functions, whose instructions callgrind counts in whole requests;
+needs valgrind.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from contextvars import ContextVar
 from random import Random
 
 import results_page
+from step_functions import table_of_functions
 
 NUMBER = 20_000
 MADE = {
@@ -84,10 +87,16 @@ def main() -> None:
     rows.append(["the steps above, without the whole span", "", "", "", f"{total:.2f}"])
     text = (
         f"## Budget of a request, step by step\n\n{results_page.machine()}; {args.rounds} "
-        f"interleaved rounds of {NUMBER:,}. What is added beyond this is calls between the steps, "
-        "and the framework's own objects being asked for the route.\n\n"
+        f"interleaved rounds of {NUMBER:,}: the path in Python. What is added beyond this is calls "
+        "between the steps, and the framework's own objects being asked for the route.\n\n"
         + results_page.table(["step", "times", "µs each (median)", "min", "µs a request"], rows)
     )
+    functions = table_of_functions(["flask", "starlette"])
+    if functions:
+        text += (
+            "\n\nThe compiled path: instructions a request, with all that a function calls in turn "
+            f"in Python's own library.\n\n{functions}"
+        )
     print(text)
     if args.write:
         results_page.keep("step_budget", text, "python benchmarks/step_budget.py --write")
