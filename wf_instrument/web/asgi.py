@@ -322,9 +322,12 @@ class AsgiRequest(RequestRecord):
         if self.handle is not None:
             return self.handle
         scope = self.scope
-        if scope is None or self.driver.route_of(scope) is None:
+        driver = self.driver
+        route = None if scope is None else driver.route_of(scope)
+        if scope is None or route is None:
             return None
-        return self.resolve_handle()
+        protocol = scope.get("http_version", "1.1")
+        return driver.recorder.peek(route, self.method, self._scheme, protocol)
 
     def escaped(self, error: BaseException) -> None:
         """Note an exception that left the application."""

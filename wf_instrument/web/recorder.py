@@ -176,13 +176,21 @@ class Recorder(RecorderState):
     ) -> RouteHandle:
         """Return the handle of a route; `route_object` is None when none matched.
 
-        `method`, `scheme` and `protocol` (`HTTP/1.1`) are as the server gave them.
+        `method`, `scheme` and `protocol` (`HTTP/1.1`) are as the server gave them. To be asked once
+        a request: those past `max_series` are counted.
         """
         handle = self._handles.get((id(route_object), method, scheme, protocol))
-        return handle or self._make_handle(route_object, method, scheme, protocol)
+        return handle or self._make_handle(route_object, method, scheme, protocol, counts=True)
+
+    def peek(
+        self, route_object: object | None, method: str, scheme: str, protocol: str
+    ) -> RouteHandle:
+        """As `handle`, for a request that still runs and will ask for it itself."""
+        handle = self._handles.get((id(route_object), method, scheme, protocol))
+        return handle or self._make_handle(route_object, method, scheme, protocol, counts=False)
 
     def _make_handle(
-        self, route_object: object | None, method: str, scheme: str, protocol: str
+        self, route_object: object | None, method: str, scheme: str, protocol: str, *, counts: bool
     ) -> RouteHandle:
         known = (
             method if method in _METHODS else "_OTHER",
@@ -198,7 +206,7 @@ class Recorder(RecorderState):
                 if route_object is not None:
                     route, func, module = self._route_names(route_object)
                     if len(self._made) >= self.settings.max_series:
-                        return self._overflow(known)
+                        return self._overflow(known, counts=counts)
                 handle = self._new_handle(route, func, module, known, route_object)
                 self._made[key] = handle
             if protocol in _PROTOCOLS and known[:2] == (method, scheme):
@@ -230,9 +238,10 @@ class Recorder(RecorderState):
             handle.decides_late = True
         return handle
 
-    def _overflow(self, known: tuple[str, str, str]) -> RouteHandle:
+    def _overflow(self, known: tuple[str, str, str], *, counts: bool) -> RouteHandle:
         """Caller holds `_making`."""
-        self.overflowed += 1
+        if counts:
+            self.overflowed += 1
         self._log.warning(
             "overflow",
             "more than %d routes and methods (setting max_series); further ones share %s",

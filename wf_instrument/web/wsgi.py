@@ -249,9 +249,15 @@ class WsgiRequest(RequestRecord):
         if self.handle is not None:
             return self.handle
         environ = self.environ
-        if environ is None or self.driver.route_of(environ) is None:
+        route = None if environ is None else self.driver.route_of(environ)
+        if environ is None or route is None:
             return None
-        return self.resolve_handle()
+        return self.recorder.peek(
+            route,
+            self.method,
+            environ.get("wsgi.url_scheme", "http"),
+            environ.get("SERVER_PROTOCOL", "HTTP/1.1"),
+        )
 
     def name_route(self, recorder: Recorder, route_object: object | None) -> None:
         """Take the name from a layer further in, which knows the route better."""
