@@ -195,10 +195,13 @@ def test_what_could_not_be_delivered_comes_with_the_next_try() -> None:
 
 
 def test_a_full_buffer_refuses_and_counts(service: ApptuitService) -> None:
+    # Nothing leaves the buffer meanwhile.
+    service.answer = lambda _: Answer(503)
     reporter = reporter_of(service, "&max_queue_size=2")
     points = [Point(name, 1, "gauge") for name in "abc"]
     assert reporter.report(snapshot(points=points)) == 0
     assert reporter.refused == 1
+    service.answer = lambda _: Answer()
     reporter.close(10)
     assert len(service.rows()) == 2
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import flask
 import pytest
 
 import wf_instrument
-from signalfx_service import SignalFxService
+from signalfx_service import Asked, Reply, SignalFxService
 from wf_instrument.backends.signalfx import (
     ProtoBufSignalFxIngestClient,
     SignalFxPipelineReporter,
@@ -186,11 +187,20 @@ def test_points_and_distributions_of_registries_keep_their_kinds(
 def test_changes_that_a_full_queue_refuses_go_with_the_next_report(
     service: SignalFxService,
 ) -> None:
+    go_on = threading.Event()
+
+    def answer(_: Asked) -> Reply:
+        go_on.wait(20)
+        return Reply()
+
+    # Nothing leaves the queue meanwhile.
+    service.answer = answer
     client = ProtoBufSignalFxIngestClient("T", service.url, max_queue_size=1, flush_interval_s=0.05)
     reporter = SignalFxPipelineReporter(client, IDENTITY)
     points = [Point("a", 1, "delta"), Point("b", 2, "delta")]
     assert report(reporter, points=points) == 0
     assert reporter.refused == 1
+    go_on.set()
     assert reporter.flush(10)
     report(reporter)
     reporter.close(5)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loopback import LoopbackReceiver
+from loopback import Answer, LoopbackReceiver
 from samples import histogram, request_row, snapshot, span
 from wf_instrument.backends.wavefront import WavefrontClient, WavefrontPipelineReporter
 from wf_instrument.identity import ApplicationTags, Identity
@@ -213,6 +213,8 @@ def test_a_blank_custom_tag_is_left_out_instead_of_spoiling_every_line(
 def test_what_a_full_client_refuses_is_counted_and_deltas_are_made_up_for(
     receiver: LoopbackReceiver,
 ) -> None:
+    # Nothing leaves the buffer meanwhile.
+    receiver.answer = lambda _: Answer(503)
     reporter = reporter_to(receiver, max_queue_size=1)
     reporter.client.send_metric("first", 1, None, "s", None)
     made = snapshot(
@@ -223,6 +225,7 @@ def test_what_a_full_client_refuses_is_counted_and_deltas_are_made_up_for(
     )  # fmt: skip
     reporter.report(made)
     assert reporter.refused == 2
+    receiver.answer = lambda _: Answer()
     for tick in range(1, 5):
         reporter.client.flush_now()
         reporter.report(snapshot(at_s=AT_S + 60 * tick))
