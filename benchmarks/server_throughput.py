@@ -12,6 +12,7 @@ another is in the throughput, but not in it. Needs: pip install -e '.[bench]', w
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import re
 import shutil
@@ -99,7 +100,7 @@ def load(port: int, seconds: float) -> dict[str, float]:
     done = subprocess.run(
         [
             "wrk", "--latency", "--threads", "1", "--connections", str(CONNECTIONS),
-            "--duration", f"{seconds:g}s", f"http://127.0.0.1:{port}{PATH}",
+            "--duration", f"{math.ceil(seconds)}s", f"http://127.0.0.1:{port}{PATH}",
         ],
         check=True, capture_output=True, text=True,
     )  # fmt: skip
