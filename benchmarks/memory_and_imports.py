@@ -15,6 +15,7 @@ import importlib.util
 import subprocess
 import sys
 import tracemalloc
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import results_page
@@ -130,6 +131,7 @@ def import_rows(rounds: int) -> list[list[str]]:
             said = subprocess.run(
                 [sys.executable, "-W", "ignore", "-c", code.format(text)],
                 check=True, capture_output=True, text=True,
+                cwd=Path(__file__).parent,  # not the tree's own package, but the installed one
             ).stdout  # fmt: skip
             if done:  # the first one writes bytecode
                 times[name].append(float(said))

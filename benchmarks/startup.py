@@ -28,7 +28,9 @@ from pathlib import Path
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 MARK = "<!-- startup -->"
-APP = Path(__file__).parents[1] / "sample_apps" / "no_code_change.py"
+APP = Path(__file__).resolve().parents[1] / "sample_apps" / "no_code_change.py"
+#: Where no module and no settings of the tree stand before what is installed.
+ELSEWHERE = Path(__file__).anchor
 FLASK = [sys.executable, "-m", "flask", "--app", str(APP), "routes"]
 RUN = [sys.executable, "-m", "wf_instrument", "run", "--service", "startup", "--"]
 #: A program that does nothing: what is left is the interpreter's own start, or the command's work.
@@ -46,7 +48,7 @@ PRINT = [
 
 def cpu_ms(command: list[str], env: dict[str, str]) -> float:
     """Return milliseconds of CPU that a process took from its start to its end."""
-    process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, env=env, cwd=ELSEWHERE, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0
@@ -54,14 +56,18 @@ def cpu_ms(command: list[str], env: dict[str, str]) -> float:
 
 
 def worker_environment(env: dict[str, str]) -> dict[str, str]:
-    done = subprocess.run([*RUN, *PRINT], env=env, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(
+        [*RUN, *PRINT], env=env, cwd=ELSEWHERE, stdout=subprocess.PIPE, text=True, check=True
+    )
     return dict(part.split("=", 1) for part in done.stdout.rstrip("\n").split("\0"))
 
 
 def import_times(env: dict[str, str]) -> Counter[str]:
     """Return microseconds of each module's own code, by module."""
     command = [sys.executable, "-X", "importtime", *FLASK[1:]]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        command, env=env, cwd=ELSEWHERE, capture_output=True, text=True, check=True
+    )
     rows = re.findall(r"import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)", done.stderr)
     return Counter({name: int(own) for own, name in rows})
 
