@@ -23,8 +23,11 @@ from pathlib import Path
 import results_page
 from overhead_apps import MAKERS, WSGI, call_asgi, call_wsgi
 from overhead_variants import OTHER, SPAN, VARIANTS
+from served_instructions import served_per_request
 
 WARM_UP = 20
+#: In a whole server, against which the loop is held.
+SERVED = "starlette in uvicorn"
 
 
 def be(framework: str, name: str, requests: int) -> None:
@@ -67,7 +70,7 @@ def per_request(framework: str, name: str, requests: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--framework", action="append", choices=list(MAKERS))
+    parser.add_argument("--framework", action="append", choices=[*MAKERS, SERVED])
     parser.add_argument("--requests", type=int, default=100)
     parser.add_argument("--be", choices=list(VARIANTS), help=argparse.SUPPRESS)
     parser.add_argument("--write", action="store_true", help="keep the table in RESULTS.md")
@@ -78,11 +81,15 @@ def main() -> None:
     if shutil.which("valgrind") is None:
         sys.exit("valgrind is not here; apt-get install valgrind")
     rows = []
-    for framework in args.framework or ["wsgi", "asgi", "flask", "starlette"]:
+    frameworks = args.framework or ["wsgi", "asgi", "flask", "starlette", SERVED]
+    for framework in frameworks:
         counts: dict[str, float] = {}
         for name in ("bare", "floor", "ours, metrics", SPAN, OTHER):
             results_page.progress(f"instructions: {framework}, {name}")
-            counts[name] = per_request(framework, name, args.requests)
+            if framework == SERVED:
+                counts[name] = served_per_request("starlette", name, 3 * args.requests)
+            else:
+                counts[name] = per_request(framework, name, args.requests)
         other = counts[OTHER] - counts["bare"]
         for name, count in counts.items():
             added = count - counts["bare"]
@@ -100,7 +107,8 @@ def main() -> None:
     text = (
         f"## Instructions\n\n{results_page.machine()}; our request path: "
         f"{results_page.which_path()}. Counted by callgrind in all threads: the difference of runs "
-        f"with {args.requests} and {2 * args.requests} requests.\n\n"
+        f"with {args.requests} and {2 * args.requests} requests; three times as many in a server, "
+        "where garbage is collected, too.\n\n"
         f"{results_page.table(columns, rows)}"
     )
     print(text)

@@ -38,6 +38,8 @@ VARIANTS = ["bare", "ours, metrics", SPAN, OTHER]
 SERVERS = {"gunicorn": "flask", "uvicorn": "starlette"}
 UNIT_S = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 CONNECTIONS = 16
+#: In a loop: of the processes, and in all. One start is one layout of memory, and layouts differ.
+STARTS, ROUNDS = 5, 20
 
 
 def command(server: str, port: int) -> list[str]:
@@ -210,8 +212,8 @@ def main() -> None:
             for variant, into in got.items():
                 results_page.progress(f"{server}: round {done + 1}/{args.rounds}: {variant}")
                 into.append(measure(server, variant, args.seconds))
-        alone, _ = measure_in_process(SERVERS[server], VARIANTS, 1, args.rounds, 1000)
-        cold, _ = measure_in_process(SERVERS[server], VARIANTS, 1, args.rounds, 500, "cold")
+        alone, _ = measure_in_process(SERVERS[server], VARIANTS, STARTS, ROUNDS, 1000)
+        cold, _ = measure_in_process(SERVERS[server], VARIANTS, STARTS, ROUNDS, 500, "cold")
         results_page.progress(f"{server}: done", is_last=True)
         parts.append(table(server, got, alone, cold))
         print(parts[-1], end="\n\n", flush=True)
