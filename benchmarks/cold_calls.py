@@ -16,7 +16,7 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any
 
-from overhead_apps import PATH, WSGI, asgi_scope, wsgi_environ
+from overhead_apps import PATH, WSGI, asgi_scope, ask_wsgi, receive, send, wsgi_environ
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,31 +54,17 @@ def cold_serve(framework: str, app: Any, drain: Callable[[], object], requests: 
 
 
 def _serve_wsgi(app: Any, requests: int) -> int:
-    def start_response(*_: Any) -> Callable[[bytes], None]:
-        return lambda data: None
-
     spent_ns = 0
     for _ in range(requests):
         environ = wsgi_environ()
         _empty_caches()
         begun = time.thread_time_ns()
-        body = app(environ, start_response)
-        for _ in body:
-            pass
-        close = getattr(body, "close", None)
-        if close is not None:
-            close()
+        ask_wsgi(app, environ)
         spent_ns += time.thread_time_ns() - begun
     return spent_ns
 
 
 def _serve_asgi(app: Any, requests: int) -> int:
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: Any) -> None:
-        pass
-
     async def serve() -> int:
         loop = asyncio.get_running_loop()
         spent_ns = 0

@@ -106,22 +106,27 @@ WSGI = {"flask", "wsgi", "django"}
 
 def call_wsgi(app: Any, requests: int) -> Callable[[], None]:
     """Return what serves so many requests; what a server makes for each is made before."""
-
-    def start_response(*_: Any) -> Callable[[bytes], None]:
-        return lambda data: None
-
     environs = [wsgi_environ() for _ in range(requests)]
 
     def serve() -> None:
         for environ in environs:
-            body = app(environ, start_response)
-            for _ in body:
-                pass
-            close = getattr(body, "close", None)
-            if close is not None:
-                close()
+            ask_wsgi(app, environ)
 
     return serve
+
+
+def ask_wsgi(app: Any, environ: dict[str, Any]) -> None:
+    """Serve one request as a server does."""
+    body = app(environ, _start_response)
+    for _ in body:
+        pass
+    close = getattr(body, "close", None)
+    if close is not None:
+        close()
+
+
+def _start_response(*_: Any) -> Callable[[bytes], None]:
+    return lambda data: None
 
 
 def wsgi_environ() -> dict[str, Any]:
@@ -150,18 +155,21 @@ def call_asgi(app: Any, requests: int) -> Callable[[], None]:
     """As `call_wsgi`; one event loop serves all of them, each in a task, as servers do."""
     scopes = [asgi_scope() for _ in range(requests)]
 
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: Any) -> None:
-        pass
-
     async def serve() -> None:
         loop = asyncio.get_running_loop()
         for scope in scopes:
             await loop.create_task(app(scope, receive, send))
 
     return lambda: asyncio.run(serve())
+
+
+async def receive() -> dict[str, Any]:
+    """Tell that the request has no body."""
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def send(message: Any) -> None:
+    """Take what a server would write."""
 
 
 def asgi_scope() -> dict[str, Any]:
