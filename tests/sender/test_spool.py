@@ -9,10 +9,10 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from loopback import Answer, LoopbackReceiver
@@ -22,6 +22,9 @@ from wf_instrument.sender import Batch, BatchSender, SenderLimits, Spool
 from wf_instrument.sender.batch import pack
 from wf_instrument.sender.spool import destination_name
 from wf_instrument.sender.spool_file import read_batch, read_header, write_batch
+
+if TYPE_CHECKING:
+    from wf_instrument.sender.delivery import Deliver
 
 ELSEWHERE = Path(sys.executable).parent
 
@@ -43,7 +46,6 @@ def is_left_alone(spool: Spool) -> bool:
     return spool.claim() is None and spool.is_empty
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.lists(st.text(max_size=50), min_size=1, max_size=30), cut=st.integers(0, 30))
 def test_a_file_gives_back_the_data_it_was_made_of(
     tmp_path: Path, data: list[str], cut: int
@@ -58,7 +60,6 @@ def test_a_file_gives_back_the_data_it_was_made_of(
         assert read_header(file).count == len(data)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(damage=st.data())
 def test_a_torn_or_damaged_file_is_never_read_as_data(
     tmp_path: Path, damage: st.DataObject
@@ -210,7 +211,7 @@ class Receiver:
         self.taken += batch.texts()
 
 
-def sender_of(folder: Path, receiver: Receiver, **limits: float) -> BatchSender:
+def sender_of(folder: Path, receiver: Deliver, **limits: float) -> BatchSender:
     return BatchSender(
         "test",
         ["points"],
@@ -243,6 +244,34 @@ def test_an_outage_is_written_to_disk_and_made_up_for_in_order(tmp_path: Path) -
     assert receiver.taken == [f"{number}\n" for number in range(500)]
     counts = sender.counts["points"]
     assert (counts.delivered, counts.dropped, counts.unspooled) == (500, 0, counts.spooled)
+    sender.close(5)
+
+
+def test_what_was_on_its_way_when_an_outage_began_keeps_its_place_in_the_spool(
+    tmp_path: Path,
+) -> None:
+    begun, goes_on = threading.Event(), threading.Event()
+    receiver = Receiver(is_down=True)
+
+    def slow(kind: str, batch: Batch, timeout_s: float | None) -> None:
+        begun.set()
+        assert goes_on.wait(20)
+        receiver(kind, batch, timeout_s)
+
+    sender = sender_of(tmp_path, slow, queue_size=40, batch_size=10)
+    for number in range(10):
+        assert sender.put("points", f"{number}\n")
+    assert begun.wait(20)
+    for number in range(10, 40):  # the buffer is about to be full, and goes to the spool
+        assert sender.put("points", f"{number}\n")
+    wait_until(lambda: sender.counts["points"].spooled >= 20, sender)
+    goes_on.set()  # and fails
+    wait_until(lambda: sender.counts["points"].errors, sender)
+    receiver.is_down = False
+    wait_until(lambda: len(receiver.taken) == 40 and sender.flush(5), sender)
+    assert receiver.taken == [f"{number}\n" for number in range(40)]
+    counts = sender.counts["points"]
+    assert (counts.delivered, counts.dropped, counts.unspooled) == (40, 0, counts.spooled)
     sender.close(5)
 
 

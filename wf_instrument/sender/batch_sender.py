@@ -103,10 +103,11 @@ class BatchSender:
         # Also as attributes of their own: the way of every datum.
         self._lock = self._lanes.lock
         self._by_kind = self._lanes.by_kind
+        interval_s = self._limits.flush_interval_s
+        self._spooler = Spooler(self.name, self._lanes, interval_s)
         self._worker = Worker(
-            self._lanes, self._delivery, self._limits.flush_interval_s, self._on_round
+            self._lanes, self._delivery, self._spooler, interval_s, self._on_round
         )
-        self._spooler = Spooler(self.name, self._lanes, self._limits.flush_interval_s)
         self._is_started = False
 
     def _lane(self, kind: str, batch_size: int) -> Lane:

@@ -12,6 +12,8 @@ from wf_instrument.sender.counts import KindCounts
 from wf_instrument.sender.retry import Backoff, reasonable_pause_s
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from wf_instrument.errors import SendError
     from wf_instrument.sender.batch import Batch
     from wf_instrument.sender.bounded_buffer import BoundedBuffer
@@ -30,12 +32,16 @@ class Flight:
 
     Attributes:
         rest: What of it is not settled.
+        place: Where in the spool it belongs, by its age; None without a spool.
+        takes: How much was taken for files before it was taken.
     """
 
-    __slots__ = ("rest",)
+    __slots__ = ("place", "rest", "takes")
 
-    def __init__(self, batch: Batch) -> None:
+    def __init__(self, batch: Batch, place: Path | None, takes: int) -> None:
         self.rest = batch
+        self.place = place
+        self.takes = takes
 
 
 class Lane:
@@ -58,6 +64,8 @@ class Lane:
             respects too; 0.0 when it did not.
         has_spooled: Whether batches waited in the spool when it was looked at last.
         spool_writes: How many batches this process wrote there.
+        file_takes: How often data were taken from memory to be written there.
+        writing: How many batches are being written there just now.
         faulty_tries: Tries in a row that failed by a mistake, and not by the receiver.
         spool_at_s: Monotonic time from which on a failing lane puts into the spool what it has.
     """
@@ -68,6 +76,7 @@ class Lane:
         "counts",
         "failures",
         "faulty_tries",
+        "file_takes",
         "flight",
         "has_spooled",
         "kind",
@@ -79,6 +88,7 @@ class Lane:
         "told_until_s",
         "wake_at",
         "wake_bytes",
+        "writing",
     )
 
     def __init__(
@@ -98,6 +108,8 @@ class Lane:
         self.told_until_s = 0.0
         self.has_spooled = False
         self.spool_writes = 0
+        self.file_takes = 0
+        self.writing = 0
         self.spool_at_s = 0.0
         self._backoff = Backoff(first_pause_s)
 
@@ -157,12 +169,14 @@ class Lane:
 
     def take_for_file(self) -> Batch:
         """Take what one file of the spool holds; it has to be settled or put back."""
+        self.file_takes += 1
         return self.buffer.take(_FILE_SIZE, _FILE_BYTES)
 
     def take_off(self) -> Flight | None:
         """Have the next batch of the buffer on its way; None when none waits, or one still is."""
         if self.flight is None and self.buffer.has_more:
-            self.flight = Flight(self.buffer.take())
+            place = None if self.spool is None else self.spool.next_path()
+            self.flight = Flight(self.buffer.take(), place, self.file_takes)
             return self.flight
         return None
 
@@ -174,11 +188,20 @@ class Lane:
         self.buffer.settle(part)
         return True
 
-    def land(self, flight: Flight) -> None:
-        """Let what was not settled have its place again, unless it was rescued meanwhile."""
-        if self.flight is flight:
-            self.flight = None
-            self.buffer.put_back(flight.rest)
+    def land(self, flight: Flight) -> bool:
+        """Let what was not settled have its place again, unless it was rescued meanwhile.
+
+        Returns:
+            Whether newer data went to the spool meanwhile. Nothing was put back then: what is left
+            belongs there too, in its place.
+        """
+        if self.flight is not flight:
+            return False
+        self.flight = None
+        if flight.rest.count and flight.takes != self.file_takes:
+            return True
+        self.buffer.put_back(flight.rest)
+        return False
 
     def rescue(self) -> Batch:
         """Take away for good what fills a file: what is on its way first, then what waits."""

@@ -192,18 +192,28 @@ class Spool:
         self._lock = threading.Lock()
         self._ahead = deque()
 
-    def add(self, batch: Batch) -> int:
+    def next_path(self) -> Path:
+        """Return the path of a file after all that were named before, for `add`."""
+        with self._lock:
+            self._sequence += 1
+            name = f"{time.time_ns():020d}-{os.getpid()}-{self._sequence}{_WHOLE}"
+        return self.path / name
+
+    def add(self, batch: Batch, path: Path | None = None) -> int:
         """Write a batch; return how many data were deleted to make room for it.
+
+        Args:
+            batch: What to write.
+            path: From `next_path`, of a batch older than some that are in the spool.
 
         Raises:
             OSError: It could not be written; nothing is left of the try.
         """
-        with self._lock:
-            self._sequence += 1
-            name = f"{time.time_ns():020d}-{os.getpid()}-{self._sequence}{_WHOLE}"
-        path = self.path / name
-        self.write(batch, path)
-        return self._make_room(path)
+        at = self.next_path() if path is None else path
+        self.write(batch, at)
+        if path is not None:
+            self.come_back_to(path)
+        return self._make_room(at)
 
     def write(self, batch: Batch, path: Path) -> None:
         """Put a whole file in place, over the one that is there. Raises OSError."""

@@ -1,6 +1,7 @@
 """The thread that writes to disk what cannot be delivered, while the worker keeps trying.
 
-Threads: `wf-instrument-<name>-spool`, started with the worker of a sender that has spools.
+Threads: `wf-instrument-<name>-spool`, started with the worker of a sender that has spools. The
+    worker itself writes what comes back to it after newer data were written.
 Locks: that of the lanes, never while writing.
 Fork: made anew in the child, which starts its own.
 Loss: what cannot be written keeps its place in memory; the oldest that a full spool lost for the
@@ -17,8 +18,10 @@ from typing import TYPE_CHECKING, Final
 from wf_instrument.guard import RateLimitedLog, caught
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from wf_instrument.sender.batch import Batch
-    from wf_instrument.sender.lane import Lane
+    from wf_instrument.sender.lane import Flight, Lane
     from wf_instrument.sender.lanes import Lanes
 
 __all__ = ["Spooler"]
@@ -43,7 +46,6 @@ class Spooler:
         self._lanes = lanes
         self._flush_interval_s = flush_interval_s
         self._thread: threading.Thread | None = None
-        self._writes: Lane | None = None  # guarded by the lanes' lock
         self._log = RateLimitedLog(log)
 
     def start(self) -> None:
@@ -80,6 +82,17 @@ class Spooler:
                 with self._lanes.lock:
                     lane.counts.dropped += batch.count
 
+    def land(self, lane: Lane, flight: Flight) -> None:
+        """Let what is left of a flight have its place again, in memory or in the spool.
+
+        A buffer that was about to be full may have gone to the spool while this was on its way.
+        """
+        with self._lanes.lock:
+            is_overtaken = lane.land(flight)
+            lane.writing += is_overtaken
+        if is_overtaken:
+            self._write_taken(lane, flight.rest, flight.place)
+
     def _is_still_writing(self, lane: Lane, deadline: float) -> bool:
         """Wait for a write that has begun; return whether what was to be written waits again.
 
@@ -89,8 +102,8 @@ class Spooler:
             return False
         with self._lanes.state:
             rest_s = max(0.0, deadline - time.monotonic())
-            self._lanes.state.wait_for(lambda: self._writes is not lane, rest_s)
-            return self._writes is not lane and lane.buffer.has_more
+            self._lanes.state.wait_for(lambda: not lane.writing, rest_s)
+            return not lane.writing and lane.buffer.has_more
 
     def _run(self) -> None:
         lanes = self._lanes
@@ -100,17 +113,25 @@ class Spooler:
                 if lane is None:
                     return
                 batch = lane.take_for_file()
-                self._writes = lane
-            is_written = self._write(lane, batch)
-            with lanes.state:
-                self._writes = None
-                lanes.state.notify_all()
-                if is_written:
-                    lane.buffer.settle(batch)
+                lane.writing += 1
+            if self._write_taken(lane, batch):
+                with lanes.state:
                     lane.spool_at_s = time.monotonic() + self._flush_interval_s
-                else:
-                    lane.buffer.put_back(batch)
+            else:
+                with lanes.state:
                     lanes.state.wait_for(lambda: lanes.is_closed, _PAUSE_S)
+
+    def _write_taken(self, lane: Lane, batch: Batch, place: Path | None = None) -> bool:
+        """Write what was taken from a buffer, and settle it there, or put it back."""
+        is_written = self._write(lane, batch, place)
+        with self._lanes.state:
+            lane.writing -= 1
+            if is_written:
+                lane.buffer.settle(batch)
+            else:
+                lane.buffer.put_back(batch)
+            self._lanes.state.notify_all()
+        return is_written
 
     def _wait(self) -> Lane | None:
         """Caller holds the lock. Return the lane that needs spooling, None when it is over."""
@@ -125,11 +146,11 @@ class Spooler:
             lanes.state.wait(max(min(waiting) - now_s, 0.01) if waiting else None)
         return None
 
-    def _write(self, lane: Lane, batch: Batch) -> bool:
+    def _write(self, lane: Lane, batch: Batch, place: Path | None = None) -> bool:
         if lane.spool is None:
             return False
         try:
-            lost = lane.spool.add(batch)
+            lost = lane.spool.add(batch, place)
         except OSError as error:
             self._log.warning(
                 f"write {lane.kind}",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from wf_instrument.sender.lane import Flight, Lane
     from wf_instrument.sender.lanes import Lanes
     from wf_instrument.sender.spool import ClaimedBatch
+    from wf_instrument.sender.spooler import Spooler
 
 __all__ = ["Worker"]
 
@@ -44,6 +45,7 @@ class Worker:
     Args:
         lanes: The sender's.
         delivery: Posts a batch.
+        spooler: The sender's.
         flush_interval_s: Seconds between two deliveries.
         on_round: Called once an interval.
     """
@@ -52,11 +54,13 @@ class Worker:
         self,
         lanes: Lanes,
         delivery: Delivery,
+        spooler: Spooler,
         flush_interval_s: float,
         on_round: Callable[[], None] | None = None,
     ) -> None:
         self._lanes = lanes
         self._delivery = delivery
+        self._spooler = spooler
         self._flush_interval_s = flush_interval_s
         self._on_round = on_round
         self._thread: threading.Thread | None = None
@@ -267,8 +271,7 @@ class Worker:
                 lane, flight.rest, deadline, on_settled, self._error_counter(lane)
             )
         finally:
-            with self._lanes.lock:
-                lane.land(flight)
+            self._spooler.land(lane, flight)
         self._note_outcome(lane, undelivered)
         return undelivered
 
