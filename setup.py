@@ -14,6 +14,7 @@ FILES = (
     "buckets",
     "ended",
     "record",
+    "handles",
     "wsgi",
     "asgi",
     "steps",
@@ -28,6 +29,9 @@ setup(
             "wf_instrument.speed._compiled",
             sources=[f"wf_instrument/speed/{name}.c" for name in FILES],
             depends=["wf_instrument/speed/speed.h"],
+            # Names that only the parts of the module share are reached without a table, and calls
+            # without a stub: fewer lines of the processor's cache between two requests.
+            extra_compile_args=["-O2", "-fvisibility=hidden", "-fno-plt"],
             optional=True,
         )
     ]

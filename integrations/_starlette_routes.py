@@ -43,8 +43,9 @@ def _noting(handle: Any) -> Any:
     # Not async itself: what it returns is awaited all the same, and costs no step more.
     @functools.wraps(handle)
     def noted(self: Any, scope: Scope, receive: Any, send: Any) -> Any:
-        request = scope.get(REQUEST_KEY)
-        if request is not None:
+        # `in` and an index: `get` is a call of a function.
+        if REQUEST_KEY in scope:
+            request = scope[REQUEST_KEY]
             passed = request.mounts
             if not passed:
                 request.mounts = (self,)
@@ -64,15 +65,14 @@ class RouteFinder:
 
     def __call__(self, scope: Scope) -> object | None:
         """Return a route, or a `MountedRoute`; None while or when no route matched."""
-        request = scope.get(REQUEST_KEY)
-        parts = () if request is None else request.mounts
+        parts = scope[REQUEST_KEY].mounts if REQUEST_KEY in scope else ()
         if not parts:
             route = scope.get("route")
             if route is None:
                 return None
             parts = (route,)
         last = parts[-1]
-        fastapi = scope.get("fastapi")
+        fastapi = scope["fastapi"] if "fastapi" in scope else None
         if fastapi is not None:
             # An included route is known by the context of its inclusion, which has its prefix.
             context = fastapi.get("effective_route_context")

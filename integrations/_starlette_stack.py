@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from starlette.middleware import Middleware
 from starlette.middleware.errors import ServerErrorMiddleware
 
+from wf_instrument.speed import replace
 from wf_instrument.telemetry import Telemetry, telemetry_for
 
 from ._asgi_layer import AsgiLayer, TaskMeter
@@ -102,11 +103,19 @@ class _Outermost(ServerErrorMiddleware):
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         # Awaited by Starlette itself, so what serves need not be a coroutine.
-        if scope["type"] == "http":
-            serving = self.layer.asgi_serve(scope, receive, send)
-            if serving is not None:
-                return serving
         return self.layer(scope, receive, send)
+
+
+def _serve_shortly(stack: _Outermost, scope: Scope, receive: Receive, send: Send) -> Any:
+    """Serve as `_Outermost.__call__`, an ordinary request by short cuts."""
+    if scope["type"] == "http":
+        serving = stack.layer.asgi_serve(scope, receive, send)
+        if serving is not None:
+            return serving
+    return stack.layer(scope, receive, send)
+
+
+replace(_Outermost, "__call__", _serve_shortly)
 
 
 class StarletteMiddleware(AsgiLayer):

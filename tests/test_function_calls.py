@@ -10,9 +10,9 @@ import pytest
 
 from wf_instrument.speed import IS_COMPILED
 
-#: Calls that a request may make besides the application's own, spans and metrics on (2 of each
-#: are made compiled).
-AT_MOST = {"flask": 4, "starlette": 4} if IS_COMPILED else {"flask": 60, "starlette": 62}
+#: Calls that a request may make besides the application's own, spans and metrics on; made are 2 of
+#: each compiled, 57 and 44 in Python.
+AT_MOST = {"flask": 4, "starlette": 4} if IS_COMPILED else {"flask": 60, "starlette": 45}
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ import sys
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
 
+from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
 from django.core.signals import got_request_exception
 
@@ -63,7 +64,7 @@ class HandlerInstrumentation:
             self.serve = AsgiLayer(call, telemetry, recorder, route_of, answers_lifespan=True)
         else:
             self.serve = WsgiTelemetry(call, recorder, route_of)
-        self.listeners = {"resolve_request": _naming(handler.resolve_request)}
+        self.listeners = {"resolve_request": _naming(handler.resolve_request, is_async)}
         if is_async:
             self.listeners["get_response_async"] = _answering_async(handler.get_response_async)
             self.listeners["send_response"] = _sending(handler.send_response)
@@ -122,10 +123,11 @@ def _watched(kind: type[Any], is_async: bool) -> type[Any]:
 def _asking(owner: type[Any], call: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(call)
     def __call__(self: Any, environ: Any, start_response: Any) -> Any:  # noqa: N807 - its name
-        own = vars(self).get(_ATTRIBUTE)
-        if own is None or own.owner is not owner:
-            return call(self, environ, start_response)
-        return own.serve(environ, start_response)
+        # `in` and an index, here and below: `get` and `vars` are calls of functions.
+        attributes = self.__dict__
+        if _ATTRIBUTE in attributes and attributes[_ATTRIBUTE].owner is owner:
+            return attributes[_ATTRIBUTE].serve(environ, start_response)
+        return call(self, environ, start_response)
 
     return __call__
 
@@ -142,11 +144,11 @@ def _asking_async(owner: type[Any], call: Callable[..., Any]) -> Callable[..., A
     return __call__
 
 
-def _naming(resolve: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _naming(resolve: Callable[[Any], Any], is_async: bool) -> Callable[[Any], Any]:
     def resolve_request(request: Any) -> Any:
         match = resolve(request)
         try:
-            note_route(request, match)
+            note_route(request.scope if is_async else request.META, match)
         except Exception as error:  # noqa: BLE001 - the border to the application
             caught("django.resolve_request", error)
         return match
@@ -165,24 +167,20 @@ def _serving_static(handler: Any) -> Callable[[Any], Any]:
     return serve
 
 
-def _record_of(request: Any) -> Any:
-    """Return what is recorded of a request of Django; None where nothing is."""
-    try:
-        # As `request_scope`, without the call.
-        scope = getattr(request, "scope", None)
-        return (request.META if scope is None else scope).get(REQUEST_KEY)
-    except Exception as error:  # noqa: BLE001 - the border to the application
-        caught("django.get_response", error)
-        return None
-
-
 def _answering(answer: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def get_response(request: Any) -> Any:
-        record = _record_of(request)
-        if record is None:
-            return answer(request)
-        _note_answering(request, record)
-        if record.span is not None:
+        record = None
+        try:
+            environ = request.META
+            if REQUEST_KEY in environ:
+                record = environ[REQUEST_KEY]
+                record.is_bridged = True
+                record.thread_id = get_ident()
+                if not request.path.isascii():  # with the root in front
+                    note_target(request, record)
+        except Exception as error:  # noqa: BLE001 - the border to the application
+            caught("django.get_response", error)
+        if record is None or record.span is not None:
             return answer(request)
         # The driver leaves it to us to say whose request this is, where no span does.
         token = SPANLESS.set(record)
@@ -196,22 +194,22 @@ def _answering(answer: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 def _answering_async(answer: Callable[[Any], Any]) -> Callable[[Any], Any]:
     async def get_response_async(request: Any) -> Any:
-        record = _record_of(request)
+        record = None
+        try:
+            record = request.scope.get(REQUEST_KEY)
+            if record is not None:
+                record.is_bridged = True
+                record.thread_id = get_ident()
+                # Of a script name by Django's settings the server knows nothing.
+                if settings.FORCE_SCRIPT_NAME:
+                    note_target(request, record)
+        except Exception as error:  # noqa: BLE001 - the border to the application
+            caught("django.get_response", error)
         if record is None:
             return await answer(request)
-        _note_answering(request, record)
         return await _metered(answer(request), record)
 
     return get_response_async
-
-
-def _note_answering(request: Any, record: Any) -> None:
-    record.is_bridged = True
-    record.thread_id = get_ident()
-    try:
-        note_target(request, record)
-    except Exception as error:  # noqa: BLE001 - the border to the application
-        caught("django.answering", error)
 
 
 def _sending(send_all: Callable[..., Any]) -> Callable[..., Any]:

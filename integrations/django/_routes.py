@@ -5,8 +5,6 @@ from __future__ import annotations
 import functools
 from typing import Any, Final
 
-from django.conf import settings
-
 from wf_instrument.speed import link
 
 __all__ = [
@@ -48,15 +46,15 @@ def request_scope(request: Any) -> Any:
     return request.META if scope is None else scope
 
 
-def note_route(request: Any, match: Any) -> None:
-    """Note what a request was resolved to."""
-    # As `route_of_match` and `request_scope`, without the calls: every request comes here.
+def note_route(scope: Any, match: Any) -> None:
+    """Note in a scope or environ what the request was resolved to."""
+    # As `route_of_match`, without the calls: every request comes here.
     view = match.func
     template = match.route or ""
-    scope = getattr(request, "scope", None)
-    (request.META if scope is None else scope)[ROUTE_KEY] = _known.get(
-        (template, id(view))
-    ) or _route(template, view)
+    try:
+        scope[ROUTE_KEY] = _known[template, id(view)]
+    except KeyError:
+        scope[ROUTE_KEY] = _route(template, view)
 
 
 def note_static(request: Any, handler: Any) -> None:
@@ -68,17 +66,9 @@ def note_static(request: Any, handler: Any) -> None:
 def note_target(request: Any, record: Any) -> None:
     """Note what was asked for, where only Django can tell what a log line and the URL show.
 
-    Django writes over the environ: from then on its path is text, where WSGI has bytes. Of a
-    script name by its settings an ASGI server knows nothing.
+    Django writes over the environ: from then on its path is text, where WSGI has bytes.
     """
     path = request.path_info
-    if getattr(request, "scope", None) is None:
-        # With the root in front.
-        is_known = request.path.isascii()
-    else:
-        is_known = not settings.FORCE_SCRIPT_NAME
-    if is_known:
-        return
     root = request.META.get("SCRIPT_NAME", "")
     query = request.META.get("QUERY_STRING") if record.recorder.settings.url_query else ""
     target = f"{root}{path}?{query}" if query else f"{root}{path}"

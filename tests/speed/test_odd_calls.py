@@ -212,3 +212,27 @@ def test_send_looks_like_the_coroutine_function_that_it_is(stage: Stage) -> None
     assert "message" in str(told[2])
     assert told[3:] == [START, END]
     assert ends(stage) == [(200, "ok", None)]
+
+
+@pytest.mark.parametrize("how", ["send", "throw", "close"])
+def test_an_application_that_resumes_itself_is_refused(stage: Stage, how: str) -> None:
+    served: list[Any] = []
+
+    async def quiet(message: Any = None) -> None:
+        pass
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        resume = getattr(served[0], how)
+        with pytest.raises(ValueError, match="already executing"):
+            resume(*{"send": [None], "throw": [KeyError], "close": []}[how])
+        await send(START)
+        await send(END)
+
+    async def serve() -> None:
+        driver = AsgiTelemetry(app, stage.recorder, lambda scope: ROUTE)
+        asked: Any = (scope(), quiet, quiet)
+        served.append(driver.asgi_serve(*asked) or driver(*asked))
+        await served[0]
+
+    asyncio.run(serve())
+    assert ends(stage) == [(200, "ok", None)]

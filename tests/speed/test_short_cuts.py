@@ -78,7 +78,7 @@ def by_both(serve: Callable[[Trial], dict[str, object]], trial: Trial) -> tuple[
 
 @compiled
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(TRIALS)
 def test_both_twins_see_and_answer_the_same_through_wsgi(trial: Trial) -> None:
     in_c, in_python = by_both(serve_wsgi, trial)
@@ -87,7 +87,7 @@ def test_both_twins_see_and_answer_the_same_through_wsgi(trial: Trial) -> None:
 
 @compiled
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(TRIALS)
 def test_both_twins_see_and_answer_the_same_through_asgi(trial: Trial) -> None:
     in_c, in_python = by_both(serve_asgi, trial)

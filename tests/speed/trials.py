@@ -78,7 +78,7 @@ class Stage:
         self.does = trial.does
         self.seen: list[object] = []
         # The first request of a process starts it, by the twin.
-        self.pipeline.start()
+        self.recorder.start_reporting()
 
     def look(self) -> None:
         """Note what the application sees of its request."""

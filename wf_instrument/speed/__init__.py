@@ -2,6 +2,7 @@
 
 from wf_instrument.speed.short_cuts import (
     IS_COMPILED,
+    BufferState,
     CellState,
     DriverState,
     HandleState,
@@ -9,6 +10,7 @@ from wf_instrument.speed.short_cuts import (
     RecordState,
     Samples,
     SpanState,
+    TracerState,
     link,
     put_values,
     replace,
@@ -20,6 +22,7 @@ from wf_instrument.speed.short_cuts import (
 
 __all__ = [
     "IS_COMPILED",
+    "BufferState",
     "CellState",
     "DriverState",
     "HandleState",
@@ -27,6 +30,7 @@ __all__ = [
     "RecorderState",
     "Samples",
     "SpanState",
+    "TracerState",
     "link",
     "put_values",
     "replace",

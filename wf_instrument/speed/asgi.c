@@ -12,8 +12,13 @@ static PyObject *text_at(PyObject *scope, PyObject *name, PyObject *otherwise)
 
 static int is_text(PyObject *object, PyObject *interned)
 {
-    return object == interned ||
-           (PyUnicode_Check(object) && PyUnicode_Compare(object, interned) == 0);
+    return is_same(object, interned) || (PyUnicode_Check(object) && !PyUnicode_CheckExact(object) &&
+                                         PyUnicode_Compare(object, interned) == 0);
+}
+
+static int is_sequence(PyObject *headers)
+{
+    return headers != NULL && (PyList_CheckExact(headers) || PyTuple_CheckExact(headers));
 }
 
 static int is_pair(PyObject *header)
@@ -22,17 +27,48 @@ static int is_pair(PyObject *header)
            PySequence_Fast_GET_SIZE(header) == 2;
 }
 
-/* Whether headers name something that only some requests have; 1 also for what is odd. */
-static int has_noted(PyObject *headers, PyObject *noted)
+/* Where a name stands in the mask of those noted. */
+static uint64_t mark_of(PyObject *name)
 {
-    if (!PyList_CheckExact(headers) && !PyTuple_CheckExact(headers))
+    Py_ssize_t size = PyBytes_GET_SIZE(name);
+    return (uint64_t)1 << ((5 * size + (size ? PyBytes_AS_STRING(name)[size / 2] : 0)) & 63);
+}
+
+/* Note which names can be among those noted: most headers are told apart without a hash. */
+static int make_mask(Recorder *recorder)
+{
+    uint64_t mask = 0;
+    PyObject *names = PySequence_List(recorder->noted_headers);
+    if (names == NULL)
+        return -1;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(names); i++) {
+        PyObject *name = PyList_GET_ITEM(names, i);
+        mask |= PyBytes_CheckExact(name) ? mark_of(name) : ~(uint64_t)0;
+    }
+    Py_DECREF(names);
+    recorder->noted_mask = mask;
+    put(&recorder->masked, recorder->noted_headers);
+    return 0;
+}
+
+/* Whether headers name something that only some requests have; 1 also for what is odd. */
+static int has_noted(PyObject *headers, Recorder *recorder)
+{
+    PyObject *noted = recorder->noted_headers;
+    if (recorder->masked != noted && make_mask(recorder) < 0) {
+        PyErr_Clear();
+        return 1;
+    }
+    if (!is_sequence(headers))
         return 1;
     Py_ssize_t count = PySequence_Fast_GET_SIZE(headers);
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *pair = PySequence_Fast_GET_ITEM(headers, i);
         PyObject *name = is_pair(pair) ? PySequence_Fast_GET_ITEM(pair, 0) : NULL;
         /* Of bytes, or asking for the hash might run code that changes the headers. */
-        int has = name == NULL || !PyBytes_CheckExact(name) ? -1 : PySet_Contains(noted, name);
+        int has = name == NULL || !PyBytes_CheckExact(name)       ? -1
+                  : (mark_of(name) & recorder->noted_mask) == 0 ? 0
+                                                                  : PySet_Contains(noted, name);
         if (has != 0) {
             PyErr_Clear(); /* the twin meets it too, and says so */
             return 1;
@@ -48,8 +84,8 @@ PyObject *asgi_begin(PyObject *self, PyObject *const *args, Py_ssize_t count)
     Recorder *recorder = (Recorder *)driver->recorder;
     PyObject *scope = count == 3 ? args[0] : NULL;
     if (scope == NULL || !driver->is_on || absent(driver->recorder) ||
-        !PyObject_TypeCheck(recorder, &RecorderType) || !PyDict_CheckExact(scope) ||
-        !absent(recorder->extras) || recorder->pipeline == NULL ||
+        !IS_RECORDER(recorder) || !PyDict_CheckExact(scope) ||
+        !absent(recorder->extras) || !recorder->is_reporting ||
         recorder->cpu_clock != py_thread_time_ns || recorder->keeps_query ||
         recorder->noted_headers == NULL || !PyFrozenSet_CheckExact(recorder->noted_headers))
         Py_RETURN_NONE;
@@ -59,13 +95,10 @@ PyObject *asgi_begin(PyObject *self, PyObject *const *args, Py_ssize_t count)
     PyObject *headers = text_at(scope, s_headers, NULL);
     PyObject *root = text_at(scope, s_root_path, s_empty);
     PyObject *scheme = text_at(scope, s_scheme, s_http);
-    PyObject *running =
-        PyErr_Occurred() ? NULL : PyObject_GetAttr(recorder->pipeline, s_is_running);
-    Py_XDECREF(running);
     if (PyErr_Occurred() || method == NULL || path == NULL || headers == NULL || root == NULL ||
-        scheme == NULL || running != Py_True || !is_text(kind, s_http) ||
+        scheme == NULL || !is_text(kind, s_http) ||
         PyDict_Contains(scope, s_request_key) != 0 || is_excluded(recorder, path) != 0 ||
-        has_noted(headers, recorder->noted_headers)) {
+        has_noted(headers, recorder)) {
         if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_Exception))
             return NULL;
         PyErr_Clear();
@@ -78,7 +111,10 @@ PyObject *asgi_begin(PyObject *self, PyObject *const *args, Py_ssize_t count)
     put(&record->receive, args[1]);
     put(&record->send, args[2]);
     put(&record->scope, scope);
-    record->asked = PyTuple_Pack(3, path, root, headers);
+    /* Kept apart: frameworks change the scope on the way, and it may not outlive the request. */
+    put(&record->path, path);
+    put(&record->root, root);
+    put(&record->asked_headers, headers);
     put(&record->scheme, scheme);
     put(&record->recorder, (PyObject *)recorder);
     put(&record->method, method);
@@ -86,8 +122,7 @@ PyObject *asgi_begin(PyObject *self, PyObject *const *args, Py_ssize_t count)
     record->step_cpu_ns = THREAD_NS();
     record->started_mono_ns = record->step_ns = MONO_NS();
     /* From here on a drain in another thread may look at it. */
-    if (record->asked == NULL ||
-        (recorder->metrics && PySet_Add(recorder->live, (PyObject *)record) < 0)) {
+    if (recorder->metrics && PySet_Add(recorder->live, (PyObject *)record) < 0) {
         Py_DECREF(record);
         return NULL;
     }
@@ -123,15 +158,14 @@ PyObject *asgi_finish(PyObject *self, PyObject *unused)
     if (record->is_finished)
         Py_RETURN_NONE;
     if (Py_TYPE(self) != (PyTypeObject *)py_asgi_request || recorder == NULL ||
-        !PyObject_TypeCheck(recorder, &RecorderType) || !is_ordinary_end(record, recorder))
+        !IS_RECORDER(recorder) || !is_ordinary_end(record, recorder))
         return PyObject_CallOneArg(py_asgi_finish, self);
-    PyObject *url[4] = {record->scheme, s_empty, NULL, NULL};
-    if (PyTuple_CheckExact(record->asked) && PyTuple_GET_SIZE(record->asked) == 3) {
-        url[1] = host_of(PyTuple_GET_ITEM(record->asked, 2));
-        url[2] = PyTuple_GET_ITEM(record->asked, 1);
-        url[3] = PyTuple_GET_ITEM(record->asked, 0);
-    } else {
-        url[0] = NULL;
+    PyObject *url[4] = {NULL, NULL, NULL, NULL};
+    if (!absent(record->span) && is_sequence(record->asked_headers) && absent(record->query)) {
+        url[0] = record->scheme;
+        url[1] = host_of(record->asked_headers);
+        url[2] = record->root;
+        url[3] = record->path;
     }
     if (!absent(record->span) && is_quiet(record, url[3]))
         return PyObject_CallOneArg(py_asgi_finish, self);
@@ -169,8 +203,8 @@ static int note_start(Record *record, PyObject *message)
         return 0;
     PyObject *scope = record->scope;
     Driver *driver = (Driver *)record->driver;
-    if (absent(scope) || !PyDict_CheckExact(scope) || !PyObject_TypeCheck(driver, &DriverType) ||
-        absent(driver->recorder) || !PyObject_TypeCheck(driver->recorder, &RecorderType)) {
+    if (absent(scope) || !PyDict_CheckExact(scope) || !IS_DRIVER(driver) ||
+        absent(driver->recorder) || !IS_RECORDER(driver->recorder)) {
         PyObject *handle = PyObject_CallMethod((PyObject *)record, "resolve_handle", NULL);
         put(&record->handle, handle);
         Py_XDECREF(handle);
@@ -194,9 +228,9 @@ static int note_start(Record *record, PyObject *message)
 }
 
 /* Note what a message tells; 1 when the response ends with it, 0 when not, -1 on error. */
-static int note_message(Record *record, PyObject *message, PyObject *kind)
+static int note_message(Record *record, PyObject *message, int is_start)
 {
-    if (is_text(kind, s_response_start))
+    if (is_start)
         return note_start(record, message);
     PyObject *body = text_at(message, s_body, Py_None);
     PyObject *more = body == NULL ? NULL : text_at(message, s_more_body, Py_False);
@@ -216,8 +250,21 @@ typedef struct {
     PyObject_HEAD
     Record *record;
     PyObject *message, *inner;
-    char ends, is_over;
+    char is_start, ends, is_over;
 } Sending;
+
+/* Freed ones, for the next message: their memory is in the processor's cache, and taking one does
+ * not count towards the next garbage collection.
+ */
+static Sending *spare[4];
+static int spares;
+
+static Sending *new_sending(void)
+{
+    if (spares == 0)
+        return PyObject_GC_New(Sending, &SendingType);
+    return (Sending *)PyObject_Init((PyObject *)spare[--spares], &SendingType);
+}
 
 PyObject *asgi_send(PyObject *self, PyObject *message)
 {
@@ -225,13 +272,15 @@ PyObject *asgi_send(PyObject *self, PyObject *message)
     Recorder *recorder = (Recorder *)record->recorder;
     PyObject *kind = NULL;
     if (Py_TYPE(self) == (PyTypeObject *)py_asgi_request && PyDict_CheckExact(message) &&
-        recorder != NULL && PyObject_TypeCheck(recorder, &RecorderType) &&
+        recorder != NULL && IS_RECORDER(recorder) &&
         absent(recorder->extras) && !absent(record->send))
         kind = text_at(message, s_type, NULL);
-    PyErr_Clear();
-    if (kind == NULL || !(is_text(kind, s_response_start) || is_text(kind, s_response_body)))
+    int is_start = kind != NULL && is_text(kind, s_response_start);
+    if (!is_start && (kind == NULL || !is_text(kind, s_response_body))) {
+        PyErr_Clear(); /* the twin meets it too */
         return PyObject_CallFunctionObjArgs(py_asgi_send, self, message, NULL);
-    Sending *sending = PyObject_GC_New(Sending, &SendingType);
+    }
+    Sending *sending = new_sending();
     if (sending == NULL)
         return NULL;
     Py_INCREF(self);
@@ -240,6 +289,7 @@ PyObject *asgi_send(PyObject *self, PyObject *message)
     sending->message = message;
     sending->inner = NULL;
     sending->ends = sending->is_over = 0;
+    sending->is_start = is_start;
     PyObject_GC_Track(sending);
     return (PyObject *)sending;
 }
@@ -248,8 +298,7 @@ PyObject *asgi_send(PyObject *self, PyObject *message)
 static int begin_sending(Sending *sending)
 {
     Record *record = sending->record;
-    PyObject *kind = text_at(sending->message, s_type, Py_None);
-    int ends = kind == NULL ? -1 : note_message(record, sending->message, kind);
+    int ends = note_message(record, sending->message, sending->is_start);
     if (ends < 0 && swallow("asgi.send") < 0)
         return -1;
     sending->ends = ends > 0;
@@ -431,7 +480,10 @@ static void free_sending(PyObject *self)
 {
     PyObject_GC_UnTrack(self);
     clear_sending(self);
-    PyObject_GC_Del(self);
+    if (spares < (int)(sizeof(spare) / sizeof(spare[0])))
+        spare[spares++] = (Sending *)self;
+    else
+        PyObject_GC_Del(self);
 }
 
 static PyMethodDef sending_methods[] = {
@@ -465,9 +517,11 @@ int asgi_returned(Record *record)
         record->longest_step_ns <= recorder->loop_block_ns &&
         MONO_NS() - record->ended_mono_ns <= MIN_BACKGROUND_NS && !absent(scope) &&
         PyDict_CheckExact(scope)) {
-        int failed = PyDict_Contains(scope, s_request_key);
-        if (failed > 0)
-            failed = PyDict_DelItem(scope, s_request_key);
+        int failed = PyDict_DelItem(scope, s_request_key);
+        if (failed < 0 && PyErr_ExceptionMatches(PyExc_KeyError)) {
+            PyErr_Clear();
+            failed = 0;
+        }
         put(&record->scope, NULL);
         put(&record->span, NULL);
         return failed < 0 ? swallow("asgi.returned") : 0;

@@ -34,8 +34,10 @@ static PyObject *record_again(Span *span)
     PyObject *parts;
     if (span->kind == py_asgi_request) {
         put(&record->scheme, span->scheme);
-        parts = Py_BuildValue("(OO((yO)))", span->path, span->root, "host", span->host);
-        put(&record->asked, parts);
+        put(&record->root, span->root);
+        put(&record->path, span->path);
+        parts = Py_BuildValue("((yO))", "host", span->host);
+        put(&record->asked_headers, parts);
     } else {
         parts = PyTuple_Pack(4, span->scheme, span->host, span->root, span->path);
         put(&record->url_parts, parts);

@@ -8,6 +8,8 @@ static PyObject *call_method(PyObject *self, PyObject *const *args, size_t flags
 {
     Method *method = (Method *)self;
     Py_ssize_t count = PyVectorcall_NARGS(flags);
+    if (count == 2 && names == NULL && method->direct != NULL && IS_RECORD(args[0]))
+        return method->direct(args[0], args[1]);
     if (count == 2 && names == NULL)
         return PyObject_Vectorcall(method->short_cut, args, count, NULL);
     return PyObject_Vectorcall(method->twin, args, count, names);
@@ -56,6 +58,12 @@ static PyObject *make_method(vectorcallfunc call, PyObject *const *args, Py_ssiz
     if (method == NULL)
         return NULL;
     method->call = call;
+    method->direct = NULL;
+    if (Py_TYPE(args[0]) == &PyMethodDescr_Type) {
+        PyMethodDescrObject *short_cut = (PyMethodDescrObject *)args[0];
+        if (PyDescr_TYPE(short_cut) == &RecordType && short_cut->d_method->ml_flags == METH_O)
+            method->direct = short_cut->d_method->ml_meth;
+    }
     method->short_cut = args[0];
     method->twin = args[1];
     Py_INCREF(args[0]);

@@ -63,7 +63,7 @@ static int fill(PyObject *module)
         PyType_Ready(&SendingType) < 0 || PyType_Ready(&MethodType) < 0)
         return -1;
     /* As `_EDITION` in short_cuts.py: what was built of other sources is not used. */
-    return PyModule_AddIntConstant(module, "EDITION", 3) < 0 ? -1 : add_states(module);
+    return PyModule_AddIntConstant(module, "EDITION", 4) < 0 ? -1 : add_states(module);
 }
 
 static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, fill}, {0, NULL}};

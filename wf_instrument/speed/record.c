@@ -31,6 +31,70 @@ int set_variable(PyObject *variable, PyObject *value)
     return 0;
 }
 
+/* Whether what a context holds still tells of a request; as `is_serving` of web.current. */
+int is_serving(PyObject *held)
+{
+    if (held == Py_None)
+        return 0;
+    if (IS_RECORD(held))
+        return !((Record *)held)->is_finished;
+    PyObject *request = PyObject_GetAttr(held, s_served_request);
+    PyObject *finished = absent(request) ? NULL : PyObject_GetAttr(request, s_is_finished);
+    Py_XDECREF(request);
+    Py_XDECREF(finished);
+    return PyErr_Occurred() ? -1 : finished == Py_False;
+}
+
+/* Put back what a request without a span was served within; as `WsgiRequest.leave`. */
+int leave(Record *record, PyObject *outer)
+{
+    int serves = outer == (PyObject *)record ? 0 : is_serving(outer);
+    if (serves < 0 && swallow("current.serving") < 0)
+        return -1;
+    if (serves <= 0 && absent(record->error))
+        return 0;
+    return set_variable(py_spanless, outer == (PyObject *)record ? Py_None : outer);
+}
+
+static unsigned int version_of(PyTypeObject *type)
+{
+#if PY_VERSION_HEX < 0x030C0000
+    if (!PyType_HasFeature(type, Py_TPFLAGS_VALID_VERSION_TAG))
+        return 0;
+#endif
+    return type->tp_version_tag;
+}
+
+/* `self.name`, a method of its class: made without a look-up while the class stays what it was.
+ * Instances have nothing of their own by such names.
+ */
+PyObject *bound(PyObject *self, PyObject *name, Bound *known)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    unsigned int version = version_of(type);
+    if (version != 0 && known->type == type && known->version == version)
+        return known->of_c != NULL ? PyCFunction_New(known->of_c, self)
+                                   : PyMethod_New(known->function, self);
+    PyObject *method = PyObject_GetAttr(self, name);
+    known->type = NULL;
+    version = version_of(type); /* the look-up may have given it one */
+    if (method == NULL || version == 0)
+        return method;
+    PyObject *own = PyObject_GetAttr((PyObject *)type, name);
+    /* Borrowed of the class, which another version would tell of. */
+    if (own == NULL)
+        PyErr_Clear();
+    else if (PyMethod_Check(method) && PyMethod_GET_FUNCTION(method) == own &&
+             PyMethod_GET_SELF(method) == self)
+        *known = (Bound){type, version, own, NULL};
+    else if (PyCFunction_CheckExact(method) && PyCFunction_GET_SELF(method) == self &&
+             Py_TYPE(own) == &PyMethodDescr_Type &&
+             ((PyMethodDescrObject *)own)->d_method == ((PyCFunctionObject *)method)->m_ml)
+        *known = (Bound){type, version, NULL, ((PyCFunctionObject *)method)->m_ml};
+    Py_XDECREF(own);
+    return method;
+}
+
 /* Draw both ids at once, the lowest bits first: of a generator that makes them 32 by 32, as
  * `random.Random` does, they are the same as 128 and then 64 would be.
  */
@@ -65,11 +129,7 @@ static int draw(PyObject *bits, uint64_t ids[3])
 int begin_span(Record *record, Recorder *recorder)
 {
     PyObject *tracer = recorder->tracer;
-    PyObject *keeps_all = PyObject_GetAttr(tracer, s_keeps_all);
-    if (keeps_all == NULL)
-        return -1;
-    Py_DECREF(keeps_all);
-    if (keeps_all != Py_True || Py_TYPE(tracer) != (PyTypeObject *)py_tracer_class) {
+    if (Py_TYPE(tracer) != (PyTypeObject *)py_tracer_class || !((Tracer *)tracer)->keeps_all) {
         PyObject *span = PyObject_CallMethod(tracer, "start_root", "OLO", record->method,
                                              record->started_ns, record);
         put(&record->span, span);
@@ -105,18 +165,12 @@ int begin_span(Record *record, Recorder *recorder)
 /* Hand a span to what takes it; as `SpanBuffer.report` where there is room. */
 static int take_span(PyObject *take, PyObject *span)
 {
-    if (PyMethod_Check(take) && PyMethod_GET_FUNCTION(take) == py_report_span) {
-        PyObject *spans = PyObject_GetAttr(PyMethod_GET_SELF(take), s__spans);
-        PyObject *most = spans == NULL ? NULL
-                                       : PyObject_GetAttr(PyMethod_GET_SELF(take), s__max_spans);
-        int has_room = most != NULL && PyList_CheckExact(spans) && PyLong_CheckExact(most) &&
-                       PyList_GET_SIZE(spans) < PyLong_AsSsize_t(most);
-        int failed = has_room ? PyList_Append(spans, span) : 0;
-        Py_XDECREF(spans);
-        Py_XDECREF(most);
-        if (has_room)
-            return failed;
-        PyErr_Clear(); /* the twin meets it too */
+    if (PyMethod_Check(take) && PyMethod_GET_FUNCTION(take) == py_report_span &&
+        IS_BUFFER(PyMethod_GET_SELF(take))) {
+        Buffer *buffer = (Buffer *)PyMethod_GET_SELF(take);
+        if (buffer->spans != NULL && PyList_CheckExact(buffer->spans) &&
+            PyList_GET_SIZE(buffer->spans) < buffer->max_spans)
+            return PyList_Append(buffer->spans, span);
     }
     PyObject *done = PyObject_CallOneArg(take, span);
     Py_XDECREF(done);
@@ -130,21 +184,19 @@ static int end_span(Span *span, long long duration_ns)
         return 0;
     span->is_finished = 1;
     span->duration_ns = duration_ns;
-    PyObject *red_metrics = PyObject_GetAttr(span->tracer, s_red_metrics);
-    if (red_metrics == NULL)
-        return -1;
-    if (red_metrics != Py_None) {
-        PyObject *done = PyObject_CallMethod(red_metrics, "record", "O", span);
-        Py_DECREF(red_metrics);
+    Tracer *tracer = (Tracer *)span->tracer;
+    if (!absent(tracer->red_metrics)) {
+        PyObject *done = PyObject_CallMethod(tracer->red_metrics, "record", "O", span);
         if (done == NULL)
             return -1;
         Py_DECREF(done);
-    } else {
-        Py_DECREF(red_metrics);
     }
-    PyObject *take = PyObject_GetAttr(span->tracer, s_take);
-    if (take == NULL)
+    PyObject *take = tracer->take;
+    if (take == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "take");
         return -1;
+    }
+    Py_INCREF(take);
     int failed = take_span(take, (PyObject *)span);
     Py_DECREF(take);
     return failed;
@@ -153,7 +205,9 @@ static int end_span(Span *span, long long duration_ns)
 PyObject *span_finish_after(PyObject *self, PyObject *duration)
 {
     Span *span = (Span *)self;
-    if (span->decision == Py_False || absent(span->tracer) || !PyLong_CheckExact(duration))
+    /* Of the very class: what inherits it may have names of its own in the place of fields. */
+    if (span->decision == Py_False || span->tracer == NULL ||
+        Py_TYPE(span->tracer) != (PyTypeObject *)py_tracer_class || !PyLong_CheckExact(duration))
         return PyObject_CallFunctionObjArgs(py_span_finish_after, self, duration, NULL);
     long long duration_ns = PyLong_AsLongLong(duration);
     if ((duration_ns == -1 && PyErr_Occurred()) || end_span(span, duration_ns) < 0)
@@ -191,31 +245,6 @@ static int finish_span(Record *record, Handle *handle, long long latency_ns,
     return failed;
 }
 
-/* Find the handle of a route; as `Recorder.handle`. */
-Handle *look_up(Recorder *recorder, PyObject *route, PyObject *method, PyObject *scheme,
-                PyObject *protocol)
-{
-    PyObject *id = PyLong_FromVoidPtr(route);
-    if (id == NULL)
-        return NULL;
-    PyObject *key = PyTuple_Pack(4, id, method, scheme, protocol);
-    Py_DECREF(id);
-    if (key == NULL)
-        return NULL;
-    PyObject *handle = PyDict_GetItemWithError(recorder->handles, key);
-    Py_XINCREF(handle);
-    Py_DECREF(key);
-    if (handle == NULL && !PyErr_Occurred())
-        handle = PyObject_CallMethodObjArgs((PyObject *)recorder, s_handle, route, method, scheme,
-                                            protocol, NULL);
-    if (handle != NULL && !PyObject_TypeCheck(handle, &HandleType)) {
-        Py_DECREF(handle);
-        PyErr_SetString(PyExc_TypeError, "a recorder's handle should be a RouteHandle");
-        return NULL;
-    }
-    return (Handle *)handle;
-}
-
 /* Whether requests of this path are not to be recorded; -1 on error. */
 int is_excluded(Recorder *recorder, PyObject *path)
 {
@@ -233,7 +262,7 @@ int is_ordinary_end(Record *record, Recorder *recorder)
     if (!absent(recorder->extras) || !absent(record->outcome) || !absent(record->error) ||
         !absent(record->dimensions) || !absent(record->thread_cpu_ns) || recorder->keeps_query ||
         record->status == 0 || record->status == 404 || record->handle == NULL ||
-        !PyObject_TypeCheck(record->handle, &HandleType))
+        !IS_HANDLE(record->handle))
         return 0;
     if (!absent(recorder->cpu_clock) && recorder->cpu_clock != py_thread_time_ns)
         return 0;
@@ -242,6 +271,7 @@ int is_ordinary_end(Record *record, Recorder *recorder)
     Span *span = (Span *)record->span;
     Handle *handle = (Handle *)record->handle;
     return Py_TYPE(span) == (PyTypeObject *)py_span_class && span->decision == Py_True &&
+           span->tracer != NULL && Py_TYPE(span->tracer) == (PyTypeObject *)py_tracer_class &&
            (!handle->decides_late || !absent(handle->quiet_paths));
 }
 

@@ -41,6 +41,19 @@ static int is_included(PyObject *scope, PyObject *route, PyObject **context)
     return is_included;
 }
 
+/* Whether nothing but a view can be behind a route. */
+static int is_leaf(PyObject *route)
+{
+    static PyObject *last; /* most are of one class, and what is one stays one */
+    PyObject *type = (PyObject *)Py_TYPE(route);
+    if (type == last)
+        return 1;
+    if (!PyAnySet_Check(py_route_leaves) || PySet_Contains(py_route_leaves, type) != 1)
+        return 0;
+    put(&last, type);
+    return 1;
+}
+
 /* The one route that noted itself; NULL without an error where the twin is to look. */
 static PyObject *route_noted(PyObject *scope)
 {
@@ -58,10 +71,7 @@ static PyObject *route_noted(PyObject *scope)
         Py_DECREF(route);
         return context;
     }
-    int is_leaf = included == 0 && PyAnySet_Check(py_route_leaves)
-                      ? PySet_Contains(py_route_leaves, (PyObject *)Py_TYPE(route))
-                      : 0;
-    if (is_leaf != 1)
+    if (included != 0 || !is_leaf(route))
         Py_CLEAR(route);
     return route;
 }

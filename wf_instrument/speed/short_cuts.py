@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 __all__ = [
     "IS_COMPILED",
+    "BufferState",
     "CellState",
     "DriverState",
     "HandleState",
@@ -19,6 +20,7 @@ __all__ = [
     "RecorderState",
     "Samples",
     "SpanState",
+    "TracerState",
     "link",
     "put_values",
     "replace",
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 #: Of the C sources this goes with; raised, there too, when one of both needs the other's change.
-_EDITION: Final = 3
+_EDITION: Final = 4
 
 _compiled: Any = None
 if os.environ.get("WF_PURE_PYTHON", "") in {"", "0"}:
@@ -48,6 +50,7 @@ IS_COMPILED: Final[bool] = _compiled is not None
 
 if TYPE_CHECKING or not IS_COMPILED:
     from wf_instrument.speed.states import (
+        BufferState,
         CellState,
         DriverState,
         HandleState,
@@ -55,8 +58,10 @@ if TYPE_CHECKING or not IS_COMPILED:
         RecordState,
         Samples,
         SpanState,
+        TracerState,
     )
 else:
+    BufferState = _compiled.BufferState
     CellState = _compiled.CellState
     DriverState = _compiled.DriverState
     HandleState = _compiled.HandleState
@@ -64,6 +69,7 @@ else:
     RecordState = _compiled.RecordState
     Samples = _compiled.Samples
     SpanState = _compiled.SpanState
+    TracerState = _compiled.TracerState
 
 #: Of a coroutine function; as `inspect` has it, which takes long to import.
 _CO_COROUTINE: Final = 0x80

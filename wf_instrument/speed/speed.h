@@ -34,7 +34,8 @@ typedef struct {
     /* of WSGI */
     PyObject *environ, *headers, *driver, *server_start, *server_write, *body;
     /* of ASGI */
-    PyObject *scope, *receive, *send, *asked, *scheme, *mounts, *served, *thread_marks;
+    PyObject *scope, *receive, *send, *path, *root, *asked_headers, *query, *scheme, *mounts;
+    PyObject *served, *thread_marks;
     PyObject *response_headers, *known_target;
     long long status, response_bytes, request_bytes, extra_cpu_ns, queued_ns;
     long long started_ns, started_mono_ns, started_cpu_ns, first_byte_ns, ended_mono_ns;
@@ -57,10 +58,24 @@ typedef struct {
 typedef struct {
     PyObject_HEAD
     PyObject *pipeline, *tracer, *extras, *excluded, *live, *noted_keys, *noted_headers;
-    PyObject *handles, *cpu_clock;
+    PyObject *handles, *cpu_clock, *masked;
+    PyObject *found; /* see handles.c */
     long long fold_after, loop_block_ns;
-    char metrics, keeps_query;
+    unsigned long long noted_mask; /* of `masked`; see asgi.c */
+    char metrics, keeps_query, is_reporting;
 } Recorder;
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *take, *red_metrics;
+    char keeps_all;
+} Tracer;
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *spans;
+    long long max_spans;
+} Buffer;
 
 typedef struct {
     PyObject_HEAD
@@ -91,14 +106,35 @@ typedef struct {
     char is_on, traces_all;
 } Driver;
 
+/* What a class has under a name, as long as the class is not changed. */
+typedef struct {
+    PyTypeObject *type;
+    unsigned int version;
+    PyObject *function;
+    PyMethodDef *of_c; /* in the place of a function of Python's */
+} Bound;
+
 /* A short cut in the place of a method of Python; see methods.c. */
 typedef struct {
     PyObject_HEAD
     vectorcallfunc call;
     PyObject *short_cut, *twin, *attributes;
+    PyCFunction direct; /* of a short cut of records that takes one argument; or NULL */
 } Method;
 
 extern PyTypeObject RecordType, SpanType, RecorderType, HandleType, CellType, DriverType;
+extern PyTypeObject TracerType, BufferType;
+
+/* The class that inherits a state, as far as seen: asked for by one comparison, not by a walk. */
+extern PyTypeObject *record_class, *recorder_class, *handle_class, *driver_class, *buffer_class;
+int is_also(PyObject *object, PyTypeObject *state, PyTypeObject **seen);
+#define IS_A(object, state, seen)                                                              \
+    (Py_TYPE(object) == (seen) || is_also((PyObject *)(object), &(state), &(seen)))
+#define IS_RECORD(object) IS_A(object, RecordType, record_class)
+#define IS_RECORDER(object) IS_A(object, RecorderType, recorder_class)
+#define IS_HANDLE(object) IS_A(object, HandleType, handle_class)
+#define IS_DRIVER(object) IS_A(object, DriverType, driver_class)
+#define IS_BUFFER(object) IS_A(object, BufferType, buffer_class)
 extern PyTypeObject SamplesType, WsgiBodyType, SteppedType, SendingType, MethodType;
 
 /* What Python hands over by `link`, each under its own name; all of it before the first request. */
@@ -113,11 +149,11 @@ LINKED(DECLARE)
 
 /* Interned strings: names that are what they say, and keys. */
 #define NAMES(X)                                                                               \
-    X(is_running) X(search) X(note_environ) X(start_response) X(write) X(list_cell) X(wake)    \
-    X(handle) X(bits) X(keeps_all) X(red_metrics) X(take) X(close) X(throw) X(started)         \
+    X(search) X(note_environ) X(start_response) X(write) X(list_cell) X(wake)    \
+    X(handle) X(bits) X(close) X(throw) X(started)         \
     X(receive) X(send) X(type) X(headers) X(status) X(body) X(more_body) X(root_path)          \
     X(scheme) X(http) X(http_version) X(url_rule) X(fastapi) X(effective_route_context)        \
-    X(original_route) X(_spans) X(_max_spans)
+    X(original_route) X(is_finished) X(served_request)
 #define KEYS(X)                                                                                \
     X(request_key, "wf_instrument.request") X(method, "REQUEST_METHOD") X(host, "HTTP_HOST")   \
     X(url_scheme, "wsgi.url_scheme") X(protocol, "SERVER_PROTOCOL") X(script, "SCRIPT_NAME")   \
@@ -145,6 +181,16 @@ static inline void put(PyObject **slot, PyObject *value)
     Py_XINCREF(value);
     *slot = value;
     Py_XDECREF(old);
+}
+
+/* Whether a text is one of ours, by its letters: literals of other modules are other objects. */
+static inline int is_same(PyObject *text, PyObject *other)
+{
+    return text == other ||
+           (PyUnicode_CheckExact(text) && PyUnicode_CheckExact(other) &&
+            PyUnicode_IS_COMPACT_ASCII(text) && PyUnicode_IS_COMPACT_ASCII(other) &&
+            PyUnicode_GET_LENGTH(text) == PyUnicode_GET_LENGTH(other) &&
+            memcmp(PyUnicode_DATA(text), PyUnicode_DATA(other), PyUnicode_GET_LENGTH(text)) == 0);
 }
 
 static inline long long clock_ns(clockid_t clock)
@@ -177,15 +223,20 @@ void keep_facts(Span *span, Record *record, PyObject *const url[4]);
 
 /* record.c */
 int set_variable(PyObject *variable, PyObject *value);
+int is_serving(PyObject *held);
+int leave(Record *record, PyObject *outer);
 int begin_span(Record *record, Recorder *recorder);
-Handle *look_up(Recorder *recorder, PyObject *route, PyObject *method, PyObject *scheme,
-                PyObject *protocol);
+PyObject *bound(PyObject *self, PyObject *name, Bound *known);
 int is_excluded(Recorder *recorder, PyObject *path);
 int is_ordinary_end(Record *record, Recorder *recorder);
 int is_quiet(Record *record, PyObject *path);
 PyObject *end_record(Record *record, Recorder *recorder, long long cpu_ns,
                      PyObject *const url[4]);
 PyObject *span_finish_after(PyObject *self, PyObject *duration);
+
+/* handles.c */
+Handle *look_up(Recorder *recorder, PyObject *route, PyObject *method, PyObject *scheme,
+                PyObject *protocol);
 
 /* wsgi.c */
 PyObject *wsgi_serve(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);

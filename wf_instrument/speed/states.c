@@ -4,6 +4,8 @@
 #include "speed.h"
 
 #define OBJECT(type, name, field) {name, T_OBJECT, offsetof(type, field), 0, NULL}
+/* Missing until it is set, as an attribute of Python. */
+#define OWN(type, name, field) {name, T_OBJECT_EX, offsetof(type, field), 0, NULL}
 #define NUMBER(type, name, field) {name, T_LONGLONG, offsetof(type, field), 0, NULL}
 #define FLAG(type, name, field) {name, T_BOOL, offsetof(type, field), 0, NULL}
 
@@ -11,52 +13,33 @@
 #define OBJECTS(type, first, next)                                                             \
     ((offsetof(type, next) - offsetof(type, first)) / sizeof(PyObject *))
 
-static struct {
-    PyTypeObject *type;
-    size_t count;
-} states[] = {
-    {&RecordType, OBJECTS(Record, recorder, status)},
-    {&SpanType, OBJECTS(Span, tracer, start_ns)},
-    {&RecorderType, OBJECTS(Recorder, pipeline, fold_after)},
-    {&HandleType, OBJECTS(Handle, cells, counts)},
-    {&CellType, OBJECTS(Cell, handle, is_listed)},
-    {&DriverType, OBJECTS(Driver, app, is_on)},
-};
+PyTypeObject *record_class, *recorder_class, *handle_class, *driver_class, *buffer_class;
 
-static PyObject **objects_of(PyObject *self, size_t *count)
+int is_also(PyObject *object, PyTypeObject *state, PyTypeObject **seen)
 {
-    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
-        if (PyObject_TypeCheck(self, states[i].type)) {
-            *count = states[i].count;
-            break;
-        }
-    }
-    return (PyObject **)((char *)self + sizeof(PyObject));
+    PyTypeObject *type = Py_TYPE(object);
+    if (!PyType_IsSubtype(type, state))
+        return 0;
+    put((PyObject **)seen, (PyObject *)type);
+    return 1;
 }
 
-static int visit_state(PyObject *self, visitproc visit, void *arg)
+static int visit_objects(PyObject *self, size_t count, visitproc visit, void *arg)
 {
-    size_t count = 0;
-    PyObject **objects = objects_of(self, &count);
+    PyObject **objects = (PyObject **)((char *)self + sizeof(PyObject));
     for (size_t i = 0; i < count; i++)
         Py_VISIT(objects[i]);
     return 0;
 }
 
-static int clear_objects(PyObject *self)
+static int clear_objects(PyObject *self, size_t count)
 {
-    size_t count = 0;
-    PyObject **objects = objects_of(self, &count);
-    for (size_t i = 0; i < count; i++)
-        Py_CLEAR(objects[i]);
+    PyObject **objects = (PyObject **)((char *)self + sizeof(PyObject));
+    for (size_t i = 0; i < count; i++) {
+        if (objects[i] != NULL)
+            Py_CLEAR(objects[i]);
+    }
     return 0;
-}
-
-static void free_state(PyObject *self)
-{
-    PyObject_GC_UnTrack(self);
-    clear_objects(self);
-    Py_TYPE(self)->tp_free(self);
 }
 
 PyObject *no_pairs;
@@ -142,7 +125,10 @@ static PyMemberDef record_members[] = {
     OBJECT(Record, "scope", scope),
     OBJECT(Record, "_receive", receive),
     OBJECT(Record, "_send", send),
-    OBJECT(Record, "_asked", asked),
+    OBJECT(Record, "_path", path),
+    OBJECT(Record, "_root", root),
+    OBJECT(Record, "_asked_headers", asked_headers),
+    OBJECT(Record, "_query", query),
     OBJECT(Record, "_scheme", scheme),
     OBJECT(Record, "mounts", mounts),
     OBJECT(Record, "served", served),
@@ -221,7 +207,21 @@ static PyMemberDef recorder_members[] = {
     NUMBER(Recorder, "fold_after", fold_after),
     NUMBER(Recorder, "loop_block_ns", loop_block_ns),
     FLAG(Recorder, "metrics", metrics),
+    FLAG(Recorder, "is_reporting", is_reporting),
     FLAG(Recorder, "keeps_query", keeps_query),
+    {NULL},
+};
+
+static PyMemberDef tracer_members[] = {
+    OWN(Tracer, "take", take),
+    OWN(Tracer, "red_metrics", red_metrics),
+    FLAG(Tracer, "keeps_all", keeps_all),
+    {NULL},
+};
+
+static PyMemberDef buffer_members[] = {
+    OWN(Buffer, "_spans", spans),
+    NUMBER(Buffer, "_max_spans", max_spans),
     {NULL},
 };
 
@@ -260,34 +260,57 @@ static PyMethodDef driver_methods[] = {
     {NULL},
 };
 
-#define STATE(variable, text, structure, make, members, methods, attributes)                   \
+#define STATE(variable, text, structure, count, make, members, methods, attributes)            \
+    static int visit_##structure(PyObject *self, visitproc visit, void *arg)                   \
+    {                                                                                          \
+        return visit_objects(self, count, visit, arg);                                         \
+    }                                                                                          \
+    static int clear_##structure(PyObject *self) { return clear_objects(self, count); }        \
+    static void free_##structure(PyObject *self)                                               \
+    {                                                                                          \
+        PyObject_GC_UnTrack(self);                                                             \
+        clear_objects(self, count);                                                            \
+        Py_TYPE(self)->tp_free(self);                                                          \
+    }                                                                                          \
     PyTypeObject variable = {                                                                  \
         PyVarObject_HEAD_INIT(NULL, 0).tp_name = "wf_instrument.speed._compiled." text,        \
         .tp_basicsize = sizeof(structure),                                                     \
         .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,             \
-        .tp_traverse = visit_state,                                                            \
-        .tp_clear = clear_objects,                                                             \
-        .tp_dealloc = free_state,                                                              \
+        .tp_traverse = visit_##structure,                                                            \
+        .tp_clear = clear_##structure,                                                             \
+        .tp_dealloc = free_##structure,                                                              \
         .tp_new = make,                                                                        \
         .tp_members = members,                                                                 \
         .tp_methods = methods,                                                                 \
         .tp_getset = attributes,                                                               \
     }
 
-STATE(RecordType, "RecordState", Record, make_record, record_members, record_methods, NULL);
-STATE(SpanType, "SpanState", Span, make_span, span_members, span_methods, span_attributes);
-STATE(RecorderType, "RecorderState", Recorder, make_state, recorder_members, NULL, NULL);
-STATE(HandleType, "HandleState", Handle, make_state, handle_members, NULL, NULL);
-STATE(CellType, "CellState", Cell, make_state, cell_members, NULL, NULL);
-STATE(DriverType, "DriverState", Driver, make_driver, driver_members, driver_methods, NULL);
+STATE(RecordType, "RecordState", Record, OBJECTS(Record, recorder, status), make_record,
+      record_members, record_methods, NULL);
+STATE(SpanType, "SpanState", Span, OBJECTS(Span, tracer, start_ns), make_span, span_members,
+      span_methods, span_attributes);
+STATE(RecorderType, "RecorderState", Recorder, OBJECTS(Recorder, pipeline, fold_after), make_state,
+      recorder_members, NULL, NULL);
+STATE(TracerType, "TracerState", Tracer, OBJECTS(Tracer, take, keeps_all), make_state,
+      tracer_members, NULL, NULL);
+STATE(BufferType, "BufferState", Buffer, OBJECTS(Buffer, spans, max_spans), make_state,
+      buffer_members, NULL, NULL);
+STATE(HandleType, "HandleState", Handle, OBJECTS(Handle, cells, counts), make_state,
+      handle_members, NULL, NULL);
+STATE(CellType, "CellState", Cell, OBJECTS(Cell, handle, is_listed), make_state, cell_members,
+      NULL, NULL);
+STATE(DriverType, "DriverState", Driver, OBJECTS(Driver, app, is_on), make_driver, driver_members,
+      driver_methods, NULL);
 
 int add_states(PyObject *module)
 {
     no_pairs = PyTuple_New(0);
     if (no_pairs == NULL)
         return -1;
+    PyTypeObject *states[] = {&RecordType, &SpanType, &RecorderType, &TracerType,
+                              &BufferType, &HandleType, &CellType, &DriverType};
     for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
-        if (PyModule_AddType(module, states[i].type) < 0)
+        if (PyModule_AddType(module, states[i]) < 0)
             return -1;
     }
     return 0;

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from wf_instrument.reporting.pipeline import Pipeline
     from wf_instrument.reporting.snapshot import Outcome
+    from wf_instrument.tracing.red_metrics import RedMetrics
     from wf_instrument.tracing.span import TagSource, WavefrontSpan
     from wf_instrument.tracing.span_data import SpanLog, SpanReference
     from wf_instrument.tracing.tracer import WavefrontTracer
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from wf_instrument.web.series import Cell, RouteHandle, Sample
 
 __all__ = [
+    "BufferState",
     "CellState",
     "DriverState",
     "HandleState",
@@ -28,6 +30,7 @@ __all__ = [
     "RecorderState",
     "Samples",
     "SpanState",
+    "TracerState",
 ]
 
 #: Stands for a figure that could not be had, as in `wf_instrument.web.series`.
@@ -86,7 +89,10 @@ class RecordState:
     step_cpu_ns: int = 0
     _receive: Any
     _send: Any
-    _asked: Any
+    _path: str
+    _root: str
+    _asked_headers: Any
+    _query: str | None = None
     _scheme: str
     _has_left: bool = False
     _response_headers: Any = ()
@@ -138,7 +144,23 @@ class RecorderState:
     loop_block_ns: int
     metrics: bool
     keeps_query: bool
+    is_reporting: bool = False
     _handles: dict[object, RouteHandle]
+
+
+class TracerState:
+    """What each span asks of its tracer; see `wf_instrument.tracing.tracer.WavefrontTracer`."""
+
+    take: Callable[[WavefrontSpan], None]
+    red_metrics: RedMetrics | None
+    keeps_all: bool
+
+
+class BufferState:
+    """Where spans wait; see `wf_instrument.tracing.span_buffer.SpanBuffer`."""
+
+    _spans: list[WavefrontSpan]
+    _max_spans: int
 
 
 class HandleState:

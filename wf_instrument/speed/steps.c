@@ -9,8 +9,18 @@ typedef struct {
     Record *record;
     /* Set while the request is to be ended after the last step. */
     PyObject *variable, *before;
-    char is_begun, is_over;
+    char is_begun, is_over, is_running;
 } Stepped;
+
+/* Let go of what is not asked for any more: a timer of the server may keep its context, with us in
+ * it, for seconds.
+ */
+static void let_go(Stepped *stepped)
+{
+    stepped->is_over = 1;
+    Py_CLEAR(stepped->coroutine);
+    Py_CLEAR(stepped->record);
+}
 
 static int end_request(Stepped *stepped)
 {
@@ -18,7 +28,8 @@ static int end_request(Stepped *stepped)
         return 0;
     PyObject *kind, *error, *traceback;
     PyErr_Fetch(&kind, &error, &traceback);
-    int failed = set_variable(stepped->variable, stepped->before);
+    int failed = stepped->variable == py_active ? set_variable(py_active, stepped->before)
+                                                : leave(stepped->record, stepped->before);
     Py_CLEAR(stepped->before);
     if (failed == 0)
         failed = asgi_returned(stepped->record);
@@ -58,17 +69,27 @@ static void begin_step(Stepped *stepped)
             record->step_cpu_ns = THREAD_NS();
     }
     record->is_stepping = 1;
+    stepped->is_running = 1;
 }
 
 static void end_step(Stepped *stepped)
 {
     Record *record = stepped->record;
     record->is_stepping = 0;
+    stepped->is_running = 0;
     long long held_ns = MONO_NS() - record->step_ns;
     if (held_ns > record->longest_step_ns)
         record->longest_step_ns = held_ns;
     if (!record->is_finished)
         record->cpu_ns += THREAD_NS() - record->step_cpu_ns;
+}
+
+/* As coroutines answer who resumes them out of themselves. */
+static int is_executing(Stepped *stepped)
+{
+    if (stepped->is_running)
+        PyErr_SetString(PyExc_ValueError, "coroutine already executing");
+    return stepped->is_running;
 }
 
 static PySendResult resume_stepped(PyObject *self, PyObject *value, PyObject **result)
@@ -79,6 +100,8 @@ static PySendResult resume_stepped(PyObject *self, PyObject *value, PyObject **r
         PyErr_SetString(PyExc_RuntimeError, "cannot reuse already awaited coroutine");
         return PYGEN_ERROR;
     }
+    if (is_executing(stepped))
+        return PYGEN_ERROR;
     begin_step(stepped);
     PySendResult state = PyIter_Send(stepped->coroutine, value, result);
     end_step(stepped);
@@ -89,8 +112,9 @@ static PySendResult resume_stepped(PyObject *self, PyObject *value, PyObject **r
         tell_escaped(stepped);
     if (end_request(stepped) < 0) {
         Py_CLEAR(*result);
-        return PYGEN_ERROR;
+        state = PYGEN_ERROR;
     }
+    let_go(stepped);
     return state;
 }
 
@@ -109,6 +133,8 @@ static PyObject *stepped_throw(PyObject *self, PyObject *args)
     Stepped *stepped = (Stepped *)self;
     if (stepped->is_over)
         return raise_given(args);
+    if (is_executing(stepped))
+        return NULL;
     PyObject *throw = PyObject_GetAttr(stepped->coroutine, s_throw);
     if (throw == NULL)
         return NULL;
@@ -122,6 +148,7 @@ static PyObject *stepped_throw(PyObject *self, PyObject *args)
     if (!PyErr_ExceptionMatches(PyExc_StopIteration))
         tell_escaped(stepped);
     end_request(stepped);
+    let_go(stepped);
     return NULL;
 }
 
@@ -130,6 +157,8 @@ static PyObject *stepped_close(PyObject *self, PyObject *unused)
     Stepped *stepped = (Stepped *)self;
     if (stepped->is_over)
         Py_RETURN_NONE;
+    if (is_executing(stepped))
+        return NULL;
     stepped->is_over = 1;
     PyObject *done = PyObject_CallMethodObjArgs(stepped->coroutine, s_close, NULL);
     if (stepped->before != NULL && done == NULL) {
@@ -145,6 +174,7 @@ static PyObject *stepped_close(PyObject *self, PyObject *unused)
         PyErr_Clear();
         PyErr_Restore(kind, error, traceback);
     }
+    let_go(stepped);
     return done;
 }
 
@@ -165,17 +195,30 @@ static int clear_stepped(PyObject *self)
     return 0;
 }
 
+/* As those of `Sending`. */
+static Stepped *spare[4];
+static int spares;
+
 static void free_stepped(PyObject *self)
 {
     PyObject_GC_UnTrack(self);
     clear_stepped(self);
-    PyObject_GC_Del(self);
+    if (spares < (int)(sizeof(spare) / sizeof(spare[0])))
+        spare[spares++] = (Stepped *)self;
+    else
+        PyObject_GC_Del(self);
 }
 
 static PyMethodDef stepped_methods[] = {
     {"send", stepped_send, METH_O, NULL},
     {"throw", stepped_throw, METH_VARARGS, NULL},
     {"close", stepped_close, METH_NOARGS, NULL},
+    {NULL},
+};
+
+/* What the context variable asks of its value; as `Held` of wf_instrument.web.current. */
+static PyMemberDef stepped_members[] = {
+    {"served_request", T_OBJECT, offsetof(Stepped, record), READONLY, NULL},
     {NULL},
 };
 
@@ -192,11 +235,14 @@ PyTypeObject SteppedType = {
     .tp_iter = PyObject_SelfIter,
     .tp_iternext = stepped_next,
     .tp_methods = stepped_methods,
+    .tp_members = stepped_members,
 };
 
 static Stepped *new_stepped(PyObject *coroutine, PyObject *record)
 {
-    Stepped *stepped = PyObject_GC_New(Stepped, &SteppedType);
+    Stepped *stepped = spares == 0
+                           ? PyObject_GC_New(Stepped, &SteppedType)
+                           : (Stepped *)PyObject_Init((PyObject *)spare[--spares], &SteppedType);
     if (stepped == NULL)
         return NULL;
     Py_INCREF(coroutine);
@@ -204,7 +250,7 @@ static Stepped *new_stepped(PyObject *coroutine, PyObject *record)
     stepped->coroutine = coroutine;
     stepped->record = (Record *)record;
     stepped->variable = stepped->before = NULL;
-    stepped->is_begun = stepped->is_over = 0;
+    stepped->is_begun = stepped->is_over = stepped->is_running = 0;
     PyObject_GC_Track(stepped);
     return stepped;
 }
@@ -216,7 +262,7 @@ PyObject *make_stepped(PyObject *module, PyObject *const *args, Py_ssize_t count
         PyErr_SetString(PyExc_TypeError, "stepped() takes a coroutine and a record");
         return NULL;
     }
-    if (!PyCoro_CheckExact(args[0]) || !PyObject_TypeCheck(args[1], &RecordType))
+    if (!PyCoro_CheckExact(args[0]) || !IS_RECORD(args[1]))
         return PyObject_Vectorcall(py_stepped, args, count, NULL);
     return (PyObject *)new_stepped(args[0], args[1]);
 }
@@ -236,14 +282,19 @@ PyObject *asgi_serve(PyObject *self, PyObject *const *args, Py_ssize_t count)
     }
     Record *record = (Record *)begun;
     PyObject *variable = absent(record->span) ? py_spanless : py_active;
-    PyObject *current = absent(record->span) ? begun : record->span;
-    PyObject *receive = PyObject_GetAttr(begun, s_receive);
-    PyObject *send = PyObject_GetAttr(begun, s_send);
-    PyObject *before = NULL, *called = NULL, *driven = NULL;
-    Stepped *stepped = NULL;
-    if (receive == NULL || send == NULL || PyContextVar_Get(variable, NULL, &before) < 0 ||
-        set_variable(variable, current) < 0)
+    static Bound known_receive, known_send;
+    PyObject *receive = bound(begun, s_receive, &known_receive);
+    PyObject *send = bound(begun, s_send, &known_send);
+    PyObject *called = NULL, *driven = NULL;
+    Stepped *stepped = new_stepped(Py_None, begun);
+    if (stepped == NULL || receive == NULL || send == NULL ||
+        PyContextVar_Get(variable, NULL, &stepped->before) < 0 ||
+        set_variable(variable, absent(record->span) ? (PyObject *)stepped : record->span) < 0) {
+        Py_CLEAR(stepped);
         goto done;
+    }
+    stepped->variable = variable;
+    stepped->is_begun = 1;
     PyObject *call[3] = {args[0], receive, send};
     called = PyObject_Vectorcall(((Driver *)self)->app, call, 3, NULL);
     /* Also what fails at once is told of and ended as if in a first step. */
@@ -252,21 +303,17 @@ PyObject *asgi_serve(PyObject *self, PyObject *const *args, Py_ssize_t count)
                  : called;
     if (driven == called)
         Py_XINCREF(driven);
-    stepped = new_stepped(driven == NULL ? Py_None : driven, begun);
-    if (stepped == NULL)
-        goto done;
-    stepped->variable = variable;
-    put(&stepped->before, before);
-    stepped->is_begun = 1;
     if (driven == NULL) {
         tell_escaped(stepped);
         end_request(stepped);
+        let_go(stepped);
         Py_CLEAR(stepped);
+    } else {
+        put(&stepped->coroutine, driven);
     }
 done:
     Py_XDECREF(receive);
     Py_XDECREF(send);
-    Py_XDECREF(before);
     Py_XDECREF(called);
     Py_XDECREF(driven);
     Py_DECREF(begun);

@@ -23,7 +23,7 @@ static int is_within_request(void)
 {
     PyObject *span = NULL, *request = NULL;
     int is_alone = PyContextVar_Get(py_active, NULL, &span) == 0 && span == Py_None &&
-                   PyContextVar_Get(py_spanless, NULL, &request) == 0 && request == Py_None;
+                   PyContextVar_Get(py_spanless, NULL, &request) == 0 && is_serving(request) == 0;
     PyErr_Clear();
     Py_XDECREF(span);
     Py_XDECREF(request);
@@ -35,9 +35,9 @@ static int is_ours(Driver *driver, PyObject *environ)
 {
     Recorder *recorder = (Recorder *)driver->recorder;
     if (!driver->is_on ||
-        recorder == NULL || !PyObject_TypeCheck(recorder, &RecorderType) ||
+        recorder == NULL || !IS_RECORDER(recorder) ||
         !PyDict_CheckExact(environ) || (PyList_GET_SIZE(py_asgi_drivers) != 0 && is_within_request()) ||
-        !absent(recorder->extras) || recorder->pipeline == NULL ||
+        !absent(recorder->extras) || !recorder->is_reporting ||
         recorder->noted_keys == NULL || !PyTuple_CheckExact(recorder->noted_keys))
         return 0;
     int is_inner = PyDict_Contains(environ, s_request_key);
@@ -46,11 +46,7 @@ static int is_ours(Driver *driver, PyObject *environ)
     int excluded = is_excluded(recorder, text_at(environ, s_path, s_empty));
     if (excluded != 0)
         return excluded < 0 ? -1 : 0;
-    PyObject *running = PyObject_GetAttr(recorder->pipeline, s_is_running);
-    if (running == NULL)
-        return -1;
-    Py_DECREF(running);
-    return running == Py_True;
+    return 1;
 }
 
 /* Return the record of a request, NULL with an error set; `is_live` tells how far it came. */
@@ -209,7 +205,7 @@ static void end_call(Record *record, PyObject *variable, PyObject *before)
 {
     PyObject *kind, *error, *traceback;
     PyErr_Fetch(&kind, &error, &traceback);
-    if (set_variable(variable, before) < 0)
+    if ((variable == py_active ? set_variable(variable, before) : leave(record, before)) < 0)
         PyErr_Clear();
     let_go(record);
     PyErr_Restore(kind, error, traceback);
@@ -240,7 +236,8 @@ PyObject *wsgi_serve(PyObject *self, PyObject *const *args, Py_ssize_t count, Py
         goto done;
     PyObject *current = absent(record->span) ? (PyObject *)record : record->span;
     variable = absent(record->span) ? py_spanless : py_active;
-    start_response = PyObject_GetAttr((PyObject *)record, s_start_response);
+    static Bound known_start_response;
+    start_response = bound((PyObject *)record, s_start_response, &known_start_response);
     /* Put back by value, which costs less than by token. */
     if (start_response == NULL || PyContextVar_Get(variable, NULL, &before) < 0 ||
         set_variable(variable, current) < 0)
@@ -254,7 +251,7 @@ PyObject *wsgi_serve(PyObject *self, PyObject *const *args, Py_ssize_t count, Py
         end_call(record, variable, before);
         goto done;
     }
-    if (set_variable(variable, before) == 0)
+    if ((variable == py_active ? set_variable(variable, before) : leave(record, before)) == 0)
         given = response(record, body);
     else
         Py_DECREF(body);
@@ -308,9 +305,9 @@ PyObject *wsgi_start_response(PyObject *self, PyObject *const *args, Py_ssize_t 
     Recorder *recorder = (Recorder *)record->recorder;
     long status = count >= 2 && names == NULL ? status_of(args[0]) : -1;
     if (status < 0 || Py_TYPE(self) != (PyTypeObject *)py_wsgi_request || recorder == NULL ||
-        !PyObject_TypeCheck(recorder, &RecorderType) || !absent(recorder->extras) ||
+        !IS_RECORDER(recorder) || !absent(recorder->extras) ||
         absent(record->environ) || !PyDict_CheckExact(record->environ) ||
-        absent(record->driver) || !PyObject_TypeCheck(record->driver, &DriverType)) {
+        absent(record->driver) || !IS_DRIVER(record->driver)) {
         PyObject *twin = PyMethod_New(py_wsgi_start_response, self);
         PyObject *write = twin == NULL ? NULL : PyObject_Vectorcall(twin, args, count, names);
         Py_XDECREF(twin);
@@ -331,7 +328,8 @@ PyObject *wsgi_start_response(PyObject *self, PyObject *const *args, Py_ssize_t 
         return NULL;
     put(&record->server_write, write);
     Py_DECREF(write);
-    return PyObject_GetAttr(self, s_write);
+    static Bound known_write;
+    return bound(self, s_write, &known_write);
 }
 
 PyObject *wsgi_finish(PyObject *self, PyObject *unused)
@@ -341,7 +339,7 @@ PyObject *wsgi_finish(PyObject *self, PyObject *unused)
     if (record->is_finished)
         Py_RETURN_NONE;
     if (Py_TYPE(self) != (PyTypeObject *)py_wsgi_request || recorder == NULL ||
-        !PyObject_TypeCheck(recorder, &RecorderType) || !is_ordinary_end(record, recorder))
+        !IS_RECORDER(recorder) || !is_ordinary_end(record, recorder))
         return PyObject_CallOneArg(py_wsgi_finish, self);
     PyObject *environ = record->environ, *url[4] = {NULL, NULL, NULL, NULL};
     if (!absent(record->span) && !absent(environ)) {
@@ -462,6 +460,8 @@ PyObject *wsgi_iter(PyObject *self, PyObject *unused)
 /* Make current again what was, unless the application has changed it meanwhile. */
 static int restore(WsgiBody *body)
 {
+    if (body->variable != py_active)
+        return leave(body->record, body->before);
     PyObject *now = NULL;
     if (PyContextVar_Get(body->variable, NULL, &now) < 0)
         return -1;
@@ -478,7 +478,9 @@ static PyObject *next_chunk(PyObject *self)
         return NULL;
     if (body->before == NULL && PyContextVar_Get(body->variable, NULL, &body->before) < 0)
         return NULL;
-    if ((body->iterator == NULL || !record->is_finished) &&
+    /* Without a span once for all chunks: what servers do between them asks for no request. */
+    int is_first = body->iterator == NULL, has_span = body->variable == py_active;
+    if ((has_span ? is_first || !record->is_finished : is_first && body->before != body->current) &&
         set_variable(body->variable, body->current) < 0)
         return NULL;
     if (body->iterator == NULL)
@@ -487,8 +489,8 @@ static PyObject *next_chunk(PyObject *self)
         body->iterator == NULL ? NULL : Py_TYPE(body->iterator)->tp_iternext(body->iterator);
     if (chunk != NULL) {
         /* The server's own work between two chunks is not the request's. */
-        Py_ssize_t size = set_variable(body->variable, body->before) < 0 ? -1
-                                                                         : PyObject_Size(chunk);
+        int failed = has_span ? set_variable(py_active, body->before) : 0;
+        Py_ssize_t size = failed ? -1 : PyObject_Size(chunk);
         if (size < 0) {
             Py_DECREF(chunk);
             chunk = NULL;

@@ -9,11 +9,13 @@ Loss: a full buffer drops the newest span and counts it in `dropped`.
 from __future__ import annotations
 
 import itertools
+import sys
 import threading
 from typing import TYPE_CHECKING, cast
 
 from wf_instrument.forking import reset_after_fork
-from wf_instrument.speed import link
+from wf_instrument.speed import BufferState, link
+from wf_instrument.speed.copyable import Copyable
 from wf_instrument.tracing.deferred_span import DeferredSpan
 
 if TYPE_CHECKING:
@@ -24,11 +26,14 @@ if TYPE_CHECKING:
 __all__ = ["SpanBuffer"]
 
 
-class SpanBuffer:
+class SpanBuffer(Copyable, BufferState):
     """A span reporter that keeps up to `max_spans` spans until they are drained."""
 
-    def __init__(self, max_spans: int = 10_000) -> None:
-        self._max_spans = max_spans
+    _fields = ("_spans", "_max_spans")
+
+    def __init__(self, max_spans: float = 10_000) -> None:
+        # Infinity too is a bound that callers give.
+        self._max_spans = int(min(max_spans, sys.maxsize))
         self._spans: list[WavefrontSpan] = []
         self._reset_drops()
         reset_after_fork(self._in_child)

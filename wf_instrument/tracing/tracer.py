@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 import opentracing
 
 from wf_instrument.forking import reset_after_fork
 from wf_instrument.guard import caught
-from wf_instrument.speed import SpanState, link
+from wf_instrument.speed import SpanState, TracerState, link
+from wf_instrument.speed.copyable import Copyable
 from wf_instrument.tracing import ids
 from wf_instrument.tracing.active import ACTIVE
 from wf_instrument.tracing.ids import new_span_id, new_trace_id
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 __all__ = ["SpanReporter", "WavefrontTracer"]
 
 
+#: The bits of a trace id.
+_TRACE_ID: Final = (1 << 128) - 1
+
 _new_span = SpanState.__new__
 
 
@@ -50,7 +54,7 @@ class SpanReporter(Protocol):
         """Deliver what is left and release everything."""
 
 
-class WavefrontTracer(opentracing.Tracer):  # type: ignore[misc]  # opentracing ships no types
+class WavefrontTracer(Copyable, TracerState, opentracing.Tracer):  # type: ignore[misc]  # untyped
     """An OpenTracing tracer whose spans are cheap enough for every request.
 
     With application tags and a reporter that sends them (`WavefrontSpanReporter`), RED metrics are
@@ -70,6 +74,9 @@ class WavefrontTracer(opentracing.Tracer):  # type: ignore[misc]  # opentracing 
     Attributes:
         discarded: How many spans of this process ended unsampled.
     """
+
+    _fields = ("take", "red_metrics", "keeps_all")
+    _remade = ("_discards",)
 
     def __init__(
         self,
@@ -139,6 +146,11 @@ class WavefrontTracer(opentracing.Tracer):  # type: ignore[misc]  # opentracing 
         self._discards = itertools.count(1)
         self.discarded = 0
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take what another one had, and count on from its number."""
+        super().__setstate__(state)
+        self._discards = itertools.count(self.discarded + 1)
+
     def count_discarded(self) -> None:
         """Count a span that has ended and is not sampled; called by the span."""
         # `next` of a counter is atomic, where `+=` by several threads loses increments.
@@ -162,8 +174,9 @@ class WavefrontTracer(opentracing.Tracer):  # type: ignore[misc]  # opentracing 
         span: WavefrontSpan = _new_span(WavefrontSpan)
         span._tracer = self  # noqa: SLF001 - the tracer makes the span
         span.operation_name = operation_name
-        span.trace_id_int = trace_id = ids.bits(128) or 1
-        span.span_id_int = ids.bits(64) or 1
+        drawn = ids.bits(192)  # at once
+        span.trace_id_int = trace_id = drawn & _TRACE_ID or 1
+        span.span_id_int = drawn >> 128 or 1
         span.start_ns = start_ns
         span.tag_source = tag_source
         span.decision = True if self.keeps_all else self._early_decision(operation_name, trace_id)

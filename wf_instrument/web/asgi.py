@@ -13,12 +13,13 @@ from operator import itemgetter
 from time import perf_counter_ns as _now_ns
 from time import thread_time_ns
 from time import time_ns as _wall_ns
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final
 
 from wf_instrument.guard import caught, guard
 from wf_instrument.speed import DriverState, link, replace, shorten
 from wf_instrument.tracing.active import ACTIVE
-from wf_instrument.web.current import SPANLESS, asgi_drivers
+from wf_instrument.web.current import SPANLESS, Held, asgi_drivers, is_serving
 from wf_instrument.web.request import RequestRecord, parse_request_start
 from wf_instrument.web.series import ABSENT
 from wf_instrument.web.steps import as_coroutine, stepped
@@ -107,22 +108,28 @@ class AsgiTelemetry(DriverState):
         if request is None:
             await self.app(scope, receive, send)
             return
+        held = Held(request) if request.span is None else None
         # Put back by value: the server may close us in another context, which refuses tokens.
         variable: Any = SPANLESS if request.span is None else ACTIVE
         before = variable.get()
-        variable.set(request if request.span is None else request.span)
+        variable.set(held or request.span)
         try:
             called = self.app(scope, request.receive, request.send)
             if request.recorder.cpu_clock is None:
                 await called
             else:
-                await stepped(as_coroutine(called), request, is_begun=True)
+                # Nearly always one already; see `as_coroutine`.
+                coroutine = called if type(called) is CoroutineType else as_coroutine(called)
+                await stepped(coroutine, request, is_begun=True)
         except BaseException as error:
             with guard("asgi.escaped"):
                 request.escaped(error)
             raise
         finally:
-            variable.set(before)
+            if request.span is not None or is_serving(before):
+                variable.set(before)
+            if held is not None:
+                held.served_request = None
             request.returned()
 
     def _begin(
@@ -130,10 +137,10 @@ class AsgiTelemetry(DriverState):
     ) -> AsgiRequest | None:
         """Return the record of the request, None for one that is not to be recorded here."""
         try:
-            outer = scope.get(REQUEST_KEY)
-            if outer is not None and not outer.is_finished:
+            # `in` and an index, here and below: `get` is a call of a function.
+            if REQUEST_KEY in scope and not scope[REQUEST_KEY].is_finished:
                 # An outer layer records it; the one further in knows the route better.
-                outer.name_by(self, scope)
+                scope[REQUEST_KEY].name_by(self, scope)
                 return None
             excluded = self.recorder.excluded
             if excluded is not None and excluded.search(scope["path"]):
@@ -153,6 +160,8 @@ class AsgiRequest(RequestRecord):
         is_websocket: Whether it is a WebSocket connection.
     """
 
+    __slots__ = ()
+
     is_websocket: bool = False
     driver: AsgiTelemetry
     scope: Scope | None
@@ -162,21 +171,23 @@ class AsgiRequest(RequestRecord):
     # Past thirty attributes a Python object loses its compact form: few are set a request.
     def __init__(self, driver: AsgiTelemetry, scope: Scope, receive: Receive, send: Send) -> None:
         recorder = driver.recorder
-        if not recorder.pipeline.is_running:
-            recorder.pipeline.start()
+        if not recorder.is_reporting:
+            recorder.start_reporting()
         self.driver = driver
         self._receive = receive
         self._send = send
         self.scope = scope
         headers: Any = scope["headers"]
         # Kept apart: frameworks change the scope on the way, and it may not outlive the request.
-        self._asked = (scope["path"], scope.get("root_path", ""), headers)
+        self._path = scope["path"]
+        self._root = scope["root_path"] if "root_path" in scope else ""
+        self._asked_headers = headers
         if recorder.keeps_query and scope.get("query_string"):
-            self._asked = (*self._asked, f"?{scope['query_string'].decode('latin-1')}")
-        self._scheme = scope.get("scheme", "http")
+            self._query = f"?{scope['query_string'].decode('latin-1')}"
+        self._scheme = scope["scheme"] if "scheme" in scope else "http"
         self.recorder = recorder
         # A handshake has no method of its own; it is a GET.
-        self.method = method = scope.get("method", "GET")
+        self.method = method = scope["method"] if "method" in scope else "GET"
         self.started_ns = started_ns = _wall_ns()
         if recorder.cpu_clock is not None:
             self.step_cpu_ns = thread_time_ns()
@@ -198,7 +209,7 @@ class AsgiRequest(RequestRecord):
 
     def _note_headers(self, scope: Scope, *, traces_all: bool) -> None:
         """Note what only some requests have: a wait before us, a caller's trace."""
-        recorder, headers = self.recorder, self._asked[2]
+        recorder, headers = self.recorder, self._asked_headers
         names = frozenset(map(_NAME, headers))
         if b"x-request-start" in names:
             self._note_queue()
@@ -212,7 +223,7 @@ class AsgiRequest(RequestRecord):
         self.span = tracer.start_request_span(self.method, parent, self.started_ns, self)
 
     def _note_queue(self) -> None:
-        stamp = dict(self._asked[2])[b"x-request-start"].decode("latin-1")
+        stamp = dict(self._asked_headers)[b"x-request-start"].decode("latin-1")
         self.queued_ns = parse_request_start(stamp, self.started_ns)
 
     async def receive(self) -> Message:
@@ -240,10 +251,9 @@ class AsgiRequest(RequestRecord):
                 if self.recorder.extras is not None:
                     message = self.recorder.extras.answered_message(self, self.scope, message)
             elif kind == "http.response.body":
-                body = message.get("body")
-                if body:
-                    self.response_bytes += len(body)
-                ends = not message.get("more_body")
+                if "body" in message and message["body"]:
+                    self.response_bytes += len(message["body"])
+                ends = "more_body" not in message or not message["more_body"]
             else:
                 ends = self._sent_otherwise(kind, message)
         except Exception as error:  # noqa: BLE001 - the border to the application
@@ -281,7 +291,7 @@ class AsgiRequest(RequestRecord):
         """Note status and route, while the framework still knows it."""
         self.first_byte_ns = _now_ns()
         self.status = status = message["status"]
-        self._response_headers = message.get("headers", ())
+        self._response_headers = message["headers"] if "headers" in message else ()
         if status >= 500:
             # The error page is made while the framework handles the exception.
             error = sys.exc_info()[1]
@@ -314,7 +324,7 @@ class AsgiRequest(RequestRecord):
         driver, scope = self.driver, self.scope
         if scope is None:
             return driver.recorder.handle(None, self.method, self._scheme, "1.1")
-        protocol = scope.get("http_version", "1.1")
+        protocol = scope["http_version"] if "http_version" in scope else "1.1"
         return driver.recorder.handle(driver.route_of(scope), self.method, self._scheme, protocol)
 
     def peek_handle(self) -> RouteHandle | None:
@@ -356,8 +366,8 @@ class AsgiRequest(RequestRecord):
                 self._end_incomplete()
             # It may not outlive the request, which is kept until the next drain. What refers back
             # to this record would be freed by a garbage collection alone.
-            if self.scope is not None:
-                self.scope.pop(REQUEST_KEY, None)
+            if self.scope is not None and REQUEST_KEY in self.scope:
+                del self.scope[REQUEST_KEY]
             self.scope = self.span = None
             cell = self.cell
             if cell is None:
@@ -400,22 +410,21 @@ class AsgiRequest(RequestRecord):
 
     def path(self) -> str:
         """Return the path that was asked for."""
-        path: str = self._asked[0]
-        return path
+        return self._path
 
     def url(self) -> str:
         """Return the URL that was asked for, with the query if settings allow."""
-        host = dict(self._asked[2]).get(b"host", b"").decode("latin-1")
+        host = dict(self._asked_headers).get(b"host", b"").decode("latin-1")
         return f"{self._scheme}://{host}{self.target()}"
 
     def target(self) -> str:
         """Return root and path, with the query if settings allow."""
         if self.known_target is not None:
             return self.known_target
-        path, root, _ = self._asked[:3]
+        path, root = self._path, self._root
         # Older servers leave the root path out of the path.
         root = "" if path.startswith(root) else root
-        return f"{root}{path}{''.join(self._asked[3:])}"
+        return f"{root}{path}{self._query or ''}"
 
 
 def _extracted(tracer: WavefrontTracer, headers: Any) -> WavefrontSpanContext | None:

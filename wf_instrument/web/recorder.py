@@ -158,7 +158,13 @@ class Recorder(RecorderState):
         pipeline.add_producer(self)
         reset_after_fork(self._in_child)
 
+    def start_reporting(self) -> None:
+        """Have the pipeline run; to be asked for by the first request of a process."""
+        self.pipeline.start()
+        self.is_reporting = True
+
     def _in_child(self) -> None:
+        self.is_reporting = False
         self._making = threading.Lock()
         self.live.clear()
         self.websockets.clear()
@@ -179,8 +185,11 @@ class Recorder(RecorderState):
         `method`, `scheme` and `protocol` (`HTTP/1.1`) are as the server gave them. To be asked once
         a request: those past `max_series` are counted.
         """
-        handle = self._handles.get((id(route_object), method, scheme, protocol))
-        return handle or self._make_handle(route_object, method, scheme, protocol, counts=True)
+        try:
+            return self._handles[id(route_object), method, scheme, protocol]
+        except KeyError:
+            pass  # what follows asks the framework, outside of an exception
+        return self._make_handle(route_object, method, scheme, protocol, counts=True)
 
     def peek(
         self, route_object: object | None, method: str, scheme: str, protocol: str

@@ -41,6 +41,9 @@ class RequestRecord(RecordState):
             same way.
     """
 
+    # Compiled, an instance has its fields and no dictionary besides; in Python the state has one.
+    __slots__ = ()
+
     def begin(self, recorder: Recorder, method: str) -> None:
         """Start the clocks."""
         self.recorder = recorder
@@ -65,6 +68,11 @@ class RequestRecord(RecordState):
     def peek_handle(self) -> RouteHandle | None:
         """Return the handle if the route is known; called by the draining thread."""
         return self.handle
+
+    @property
+    def served_request(self) -> RequestRecord:
+        """Itself: what a context variable of the request holds may be asked for it."""
+        return self
 
     def trace_id(self) -> int | None:
         """Return the id of the trace, None without a span."""
@@ -100,7 +108,8 @@ class RequestRecord(RecordState):
                 status = self.status = 499 if outcome in _LEFT_EARLY else 500
             if recorder.metrics and handle.counts:
                 if outcome is None and self.dimensions is None:
-                    cell = handle.cells.get(status) or handle.cell(status, None, None)
+                    cells = handle.cells
+                    cell = cells[status] if status in cells else handle.cell(status, None, None)
                 else:
                     cell = self._rare_cell(handle, status)
                 samples = cell.samples

@@ -16,13 +16,14 @@ from wf_instrument.guard import caught, guard
 from wf_instrument.speed import DriverState, link, shorten
 from wf_instrument.tracing.active import ACTIVE
 from wf_instrument.tracing.propagation.environ import context_from_environ
-from wf_instrument.web.current import SPANLESS, asgi_drivers
+from wf_instrument.web.current import SPANLESS, asgi_drivers, is_serving
 from wf_instrument.web.request import RequestRecord, parse_request_start
 from wf_instrument.web.wsgi_in_asgi import request_around, serve_charged
 from wf_instrument.web.wsgi_input import CountedInput
 
 if TYPE_CHECKING:
     from wf_instrument.web.asgi import AsgiRequest
+    from wf_instrument.web.current import Serving
     from wf_instrument.web.recorder import Recorder
     from wf_instrument.web.series import RouteHandle
 
@@ -116,8 +117,8 @@ class WsgiTelemetry(DriverState):
                 and recorder.excluded.search(environ.get("PATH_INFO", ""))
             ):
                 return None
-            if not recorder.pipeline.is_running:
-                recorder.pipeline.start()
+            if not recorder.is_reporting:
+                recorder.start_reporting()
             request = WsgiRequest()
             request.driver = self
             request.server_start = start_response
@@ -170,6 +171,8 @@ class WsgiTelemetry(DriverState):
 
 class WsgiRequest(RequestRecord):
     """One request; also the `start_response` the application calls, and the body it returns."""
+
+    __slots__ = ()
 
     driver: WsgiTelemetry
 
@@ -341,16 +344,10 @@ class WsgiRequest(RequestRecord):
             self.leave(outer)
         self.finish()
 
-    def leave(self, outer: RequestRecord | None) -> None:
-        """Make the request current again that this one, without a span, was served within.
-
-        Left as it is where there is none: a finished request is nobody's current one, and each
-        change of a context variable slows down what the application reads of its own.
-        """
+    def leave(self, outer: Serving | None) -> None:
+        """Make the request current again that this one, without a span, was served within."""
         # An exception would keep alive what its frames hold.
-        if self.error is not None or (
-            outer is not None and outer is not self and not outer.is_finished
-        ):
+        if self.error is not None or (outer is not self and is_serving(outer)):
             SPANLESS.set(None if outer is self else outer)
 
     def close(self) -> None:
