@@ -21,6 +21,8 @@ from overhead_apps import PATH, WSGI, asgi_scope, ask_wsgi, receive, send, wsgi_
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from alternating import Pair
+
 __all__ = ["cold_serve"]
 
 #: More than the second-level cache of any processor we know; the third is shared anyhow.
@@ -44,36 +46,39 @@ def _empty_caches() -> None:
     _client.recv(65536)
 
 
-def cold_serve(framework: str, app: Any, drain: Callable[[], object], requests: int) -> float:
+def cold_serve(
+    framework: str, bare: Any, own: Any, drain: Callable[[], object], requests: int
+) -> Pair:
     """Return microseconds of CPU per request: those of the serving thread, and of the drain."""
     serve = _serve_wsgi if framework in WSGI else _serve_asgi
-    spent_ns = serve(app, requests)
+    bare_ns, own_ns = serve((bare, own), requests)
     begun = time.process_time_ns()
     drain()
-    return (spent_ns + time.process_time_ns() - begun) / requests / 1000
+    own_ns += time.process_time_ns() - begun
+    return bare_ns / requests / 1000, own_ns / requests / 1000
 
 
-def _serve_wsgi(app: Any, requests: int) -> int:
-    spent_ns = 0
-    for _ in range(requests):
+def _serve_wsgi(apps: tuple[Any, Any], requests: int) -> list[int]:
+    spent_ns = [0, 0]
+    for number in range(2 * requests):
         environ = wsgi_environ()
         _empty_caches()
         begun = time.thread_time_ns()
-        ask_wsgi(app, environ)
-        spent_ns += time.thread_time_ns() - begun
+        ask_wsgi(apps[number % 2], environ)
+        spent_ns[number % 2] += time.thread_time_ns() - begun
     return spent_ns
 
 
-def _serve_asgi(app: Any, requests: int) -> int:
-    async def serve() -> int:
+def _serve_asgi(apps: tuple[Any, Any], requests: int) -> list[int]:
+    async def serve() -> list[int]:
         loop = asyncio.get_running_loop()
-        spent_ns = 0
-        for _ in range(requests):
+        spent_ns = [0, 0]
+        for number in range(2 * requests):
             scope = asgi_scope()
             _empty_caches()
             begun = time.thread_time_ns()
-            await loop.create_task(app(scope, receive, send))
-            spent_ns += time.thread_time_ns() - begun
+            await loop.create_task(apps[number % 2](scope, receive, send))
+            spent_ns[number % 2] += time.thread_time_ns() - begun
         return spent_ns
 
     return asyncio.run(serve())
