@@ -3,16 +3,41 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
+from recorded import burnt
 from wf_instrument.guard import errors_caught
 from wf_instrument.speed import use_short_cuts, use_twins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+# No example is held against the clock: a busy machine may stand still in any of them.
+hypothesis.settings.register_profile(
+    "unhurried",
+    deadline=None,
+    suppress_health_check=[
+        hypothesis.HealthCheck.too_slow,
+        # Examples of one test may share its folder and its servers.
+        hypothesis.HealthCheck.function_scoped_fixture,
+    ],
+)
+hypothesis.settings.load_profile("unhurried")
+
+
+def pytest_configure() -> None:
+    """Have Ctrl-C work in the programs that tests start, wherever the tests run.
+
+    What a shell script starts in the background ignores it, and so do all its children.
+    """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +52,11 @@ def _own_settings(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
     # Suites that run at the same time would take worker slots from each other.
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_burnt() -> None:
+    burnt.clear()
 
 
 @pytest.fixture(autouse=True)

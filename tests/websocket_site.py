@@ -101,10 +101,10 @@ async def hold(websocket: WebSocket) -> None:
 async def burn(websocket: WebSocket) -> None:
     await websocket.accept()
     for _ in range(2):
-        until = time.thread_time() + 0.04
-        while time.thread_time() < until:
+        begun = time.thread_time()
+        while time.thread_time() < begun + 0.04:
             pass
-        await websocket.send_text("burnt")
+        await websocket.send_text(str(time.thread_time() - begun))
     await websocket.close()
 
 

@@ -30,7 +30,7 @@ def test_a_body_streamed_for_a_fifth_of_a_second_lasts_so_long(
     exchange(stand.ours, ask("/slow-stream"))
     (row,) = stand.ledger.take_rows()
     assert told(row) == key_of(site.records["slow stream"])
-    assert 0.2 <= row.latency.sum < 2
+    assert 0.2 <= row.latency.sum < 60  # in seconds
     assert row.response_bytes.sum == 5000
 
 
@@ -46,7 +46,6 @@ def test_a_background_task_is_neither_in_latency_nor_in_flight(
     # The task still runs.
     (row,) = stand.ledger.take_rows()
     assert told(row) == key_of(site.records["slow background task"])
-    assert row.latency.sum < 0.5
     assert row.background is None
 
     def has_background(snapshot: Any) -> bool:
@@ -56,7 +55,8 @@ def test_a_background_task_is_neither_in_latency_nor_in_flight(
     connection.close()
     (late,) = snapshot.requests
     assert late.count == 0
-    assert 0.5 <= late.background.sum < 5
+    assert 0.5 <= late.background.sum < 60  # in seconds
+    assert row.latency.sum < late.background.sum
 
 
 # The third, werkzeug, keeps no connection.
@@ -109,17 +109,18 @@ def test_a_client_that_leaves_before_the_answer_is_a_disconnect(
 
 
 class Impatient:
-    """What stands around the instrumented application, and cancels it."""
+    """What stands around the instrumented application, and cancels it once it is told to."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, until: Callable[[], object]) -> None:
         self.app = app
+        self.until = until
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         task = asyncio.ensure_future(self.app(scope, receive, send))
-        await asyncio.sleep(0.02)
+        await asyncio.to_thread(self.until)
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
@@ -131,9 +132,17 @@ class Impatient:
 @pytest.mark.parametrize(("site", "server"), pairs("task cancelled"))
 def test_a_task_that_is_cancelled_is_no_error(site: Site, server: str) -> None:
     ledger = Ledger()
-    app = Impatient(site.instrument(site.make_app(), reporter=ledger))
+    expected = key_of(site.records["task cancelled"])
+
+    def until() -> None:
+        # The framework knows the route by then.
+        ledger.settle_when(
+            lambda snapshot: any(one.route == expected[0] for one in snapshot.running)
+        )
+
+    app = Impatient(site.instrument(site.make_app(), reporter=ledger), until)
     with SERVERS["asgi"][server](app) as port:
         exchange(port, ask("/waits"))
         (row,) = ledger.take_rows()
     wf_instrument.shutdown(5)
-    assert told(row) == key_of(site.records["task cancelled"])
+    assert told(row) == expected

@@ -39,6 +39,9 @@ class ReloadingServer(RunServer):
         for one in self.apps():
             before, main, after = one.read_text().partition(_MAIN)
             (self._apps / one.name).write_text(f"{before}\n{_MARK}{main}{after}")
+        # Where it is installed, Flask's reloader has it watch all of Python, which loses changes on
+        # a busy machine; the reloader that looks at the files' times does not.
+        (self._apps / "watchdog.py").write_text("raise ImportError\n")
         super().__init__(
             command,
             folder,

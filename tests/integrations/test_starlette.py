@@ -20,7 +20,7 @@ from wf_instrument.integrations.starlette import instrument_app, uninstrument_ap
 
 import wf_instrument
 from asgi_server import fetch, served_asgi
-from recorded import burn, only_row
+from recorded import burn, burnt, only_row
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -185,7 +185,7 @@ def test_cpu_time_is_that_of_the_view_wherever_it_runs(
         fetch(port, path)
     cpu = only_row(reporter).cpu
     assert cpu is not None
-    assert 0.08 <= cpu.sum <= 0.1
+    assert 0.08 <= sum(burnt) <= cpu.sum <= sum(burnt) + 0.03
 
 
 @pytest.mark.slow
@@ -194,8 +194,9 @@ def test_a_background_task_is_in_a_series_of_its_own(reporter: RecordingReporter
         fetch(port, "/later")
     row = only_row(reporter)
     assert row.background is not None
-    assert row.latency.sum < 0.3
-    assert 0.3 <= row.background.sum < 1
+    assert row.background.sum >= 0.3
+    # Of the two one is the wait of 0.3 s: a machine may stand still, but not in every part.
+    assert row.latency.sum < row.background.sum
 
 
 @pytest.mark.slow

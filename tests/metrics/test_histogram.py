@@ -6,7 +6,7 @@ import math
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from wf_instrument.metrics import ExponentialHistogram
@@ -123,7 +123,6 @@ def test_a_merge_leaves_the_other_as_it_was_and_copies_are_independent() -> None
         st.floats(min_value=-1e6, max_value=1e6, allow_nan=False), min_size=64, max_size=300
     )
 )
-@settings(deadline=None)
 def test_many_values_at_once_stand_in_the_buckets_of_each_alone(values: list[float]) -> None:
     together, alone = ExponentialHistogram(), ExponentialHistogram()
     together.add_many(values)

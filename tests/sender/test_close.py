@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
 import pytest
@@ -65,7 +66,7 @@ def test_closing_keeps_to_its_time_on_a_slow_disk_and_counts_and_tells_what_is_l
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     slow_down_disk(monkeypatch, 0.15)
-    kinds = "abcdefghij"
+    kinds = ascii_lowercase
     sender = BatchSender(
         "test", kinds, refuse, LIMITS, spool=lambda kind: Spool(tmp_path, "receiver", kind)
     )
@@ -75,7 +76,7 @@ def test_closing_keeps_to_its_time_on_a_slow_disk_and_counts_and_tells_what_is_l
     began = time.monotonic()
     with caplog.at_level(logging.WARNING):
         sender.close(0.2)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 6  # 26 files of 0.3 s each
     counts = sender.counts.values()
     lost = sum(count.dropped for count in counts)
     assert lost
@@ -90,7 +91,7 @@ from wf_instrument.errors import SendError
 from wf_instrument.sender import BatchSender, SenderLimits, Spool, batch_sender
 fsync, pause = os.fsync, threading.Event()
 def slow(descriptor):
-    pause.wait(0.2)
+    pause.wait(0.5)
     fsync(descriptor)
 os.fsync = slow
 batch_sender.EXIT_TIMEOUT_S = 0.5
@@ -117,7 +118,7 @@ def test_the_end_of_the_interpreter_keeps_to_its_time_with_many_senders(tmp_path
         timeout=60,
         capture_output=True,
     )
-    assert time.monotonic() - began < 4  # 20 files of 0.4 s each
+    assert time.monotonic() - began < 15  # 20 files of a second each
 
 
 DELIVERER = """

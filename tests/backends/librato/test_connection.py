@@ -91,7 +91,7 @@ def test_a_try_has_ten_seconds_unless_told_otherwise(
     begun = time.monotonic()
     with pytest.raises(TimeoutError) as caught:
         api.get("x")
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 8
     assert isinstance(caught.value, exceptions.ClientError)
 
 

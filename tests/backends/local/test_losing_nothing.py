@@ -165,7 +165,7 @@ def test_what_cannot_be_written_when_closing_is_counted_in_time(
         reporter.report(requests("/a"))
     begun_s = time.monotonic()
     reporter.close(1)
-    assert time.monotonic() - begun_s < 3
+    assert time.monotonic() - begun_s < 15
     deadline_s = time.monotonic() + 5
     while not reporter.dropped and time.monotonic() < deadline_s:
         threading.Event().wait(0.01)

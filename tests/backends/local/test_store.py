@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from samples import request_row, snapshot, span
@@ -334,8 +334,6 @@ def test_a_full_queue_refuses_and_a_closed_reporter_takes_nothing(path: Path) ->
 
 
 @pytest.mark.slow
-# Each example makes a database: a busy disk takes as long as it takes.
-@settings(deadline=None)
 @given(text=st.text(alphabet=st.characters(), max_size=50))
 def test_any_text_can_be_stored(text: str) -> None:
     import tempfile

@@ -135,7 +135,7 @@ def test_a_service_that_does_not_answer_is_left_in_time(service: SignalFxService
     service.answer = answer
     begun = time.monotonic()
     assert get_aws_unique_id(0.1, ecs_url=service.url, ec2_url=service.url) is None
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 15
     is_over.set()
 
 

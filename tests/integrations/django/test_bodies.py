@@ -31,7 +31,7 @@ def test_a_streamed_response_lasts_until_its_last_byte(
     row = only_row(reporter)
     assert row.response_bytes is not None
     assert row.response_bytes.sum == 5000
-    assert 0.2 <= row.latency.sum < 2
+    assert 0.2 <= row.latency.sum < 60  # in seconds
     assert row.key.outcome == "ok"
 
 

@@ -33,7 +33,7 @@ def test_cpu_time_is_that_of_view_and_middleware_wherever_they_run(
     (row,) = [row for row in reporter.requests if row.key.route == path]
     assert row.cpu is not None
     assert len(spent) >= 1
-    assert sum(spent) <= row.cpu.sum <= sum(spent) * 1.1
+    assert sum(spent) <= row.cpu.sum <= sum(spent) * 1.1 + 0.02
 
 
 @either_kind_of_stream
@@ -44,7 +44,7 @@ def test_cpu_time_of_a_stream_is_the_requests(reporter: RecordingReporter, inter
         fetch(port, "/stream-async")
     cpu = only_row(reporter).cpu
     assert cpu is not None
-    assert sum(spent) <= cpu.sum <= sum(spent) * 1.2
+    assert sum(spent) <= cpu.sum <= sum(spent) * 1.2 + 0.02
 
 
 @pytest.mark.slow
@@ -57,4 +57,4 @@ def test_a_request_that_waits_is_not_charged_for_others(
     row = only_row(reporter)
     assert row.count == 4
     assert row.cpu is not None
-    assert sum(spent) <= row.cpu.sum <= sum(spent) * 1.1
+    assert sum(spent) <= row.cpu.sum <= sum(spent) * 1.1 + 0.02

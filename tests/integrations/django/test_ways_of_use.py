@@ -199,4 +199,4 @@ def test_a_wsgi_handler_inside_an_instrumented_asgi_application_is_named_and_met
     assert (row.key.route, row.count) == (path, 1)
     assert row.cpu is not None
     # The server's own share is in it too.
-    assert sum(spent) <= row.cpu.sum <= sum(spent) * 1.2
+    assert sum(spent) <= row.cpu.sum <= sum(spent) * 1.2 + 0.02
