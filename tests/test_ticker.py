@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 import time
@@ -9,7 +10,7 @@ import weakref
 
 import pytest
 
-from wf_instrument.ticker import Ticker
+from wf_instrument.ticker import Ticker, end_all_tickers
 
 
 class Calls:
@@ -119,3 +120,31 @@ def test_a_ticker_that_did_not_run_does_not_run_in_the_child_either() -> None:
     if pid == 0:
         os._exit(int(idle.is_running or closed.is_running))
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def test_all_tickers_end_together_and_with_the_calls_under_way() -> None:
+    begun, go_on = threading.Barrier(4), threading.Event()
+    ended: list[int] = []
+
+    def call(number: int) -> None:
+        begun.wait(10)
+        go_on.wait(10)
+        ended.append(number)
+
+    tickers = [
+        Ticker(f"test-{n}", functools.partial(call, n), 3600, first_after_s=0) for n in range(3)
+    ]
+    for ticker in tickers:
+        ticker.start()
+    begun.wait(10)
+    end_all_tickers(0.01)  # no longer than that
+    assert ended == []
+    go_on.set()
+    end_all_tickers(0)
+    others = [Ticker("test", functools.partial(ended.append, n), 0) for n in (7, 8)]
+    for ticker in others:
+        ticker.start()
+    end_all_tickers(10)
+    count = ended.count(7), ended.count(8)
+    assert not any(ticker.is_running for ticker in (*tickers, *others))
+    assert (ended.count(7), ended.count(8)) == count

@@ -21,7 +21,7 @@ from wf_instrument.guard import guard
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Ticker"]
+__all__ = ["Ticker", "end_all_tickers"]
 
 log = logging.getLogger(__name__)
 
@@ -72,13 +72,18 @@ class Ticker:
 
     def close(self, timeout_s: float = _CLOSE_TIMEOUT_S) -> None:
         """Make no further call; wait up to `timeout_s` for the one under way."""
+        worker = self._end()
+        if worker is not None:
+            worker.join(max(0.0, timeout_s))
+
+    def _end(self) -> threading.Thread | None:
+        """Make no further call; return the thread, which may be in one."""
         with self._wake:
             self._is_closed = True
             worker, self._worker = self._worker, None
             self._wake.notify_all()
         _running.discard(self)
-        if worker is not None and worker is not threading.current_thread():
-            worker.join(max(0.0, timeout_s))
+        return worker if worker is not threading.current_thread() else None
 
     def _in_child(self) -> None:
         self._wake = threading.Condition()
@@ -114,3 +119,16 @@ class Ticker:
             with guard(self._name):
                 self._call()
             due = max(due + self._interval_s, time.monotonic())
+
+
+def end_all_tickers(timeout_s: float) -> None:
+    """Close every ticker of the process: at its end, before what they put is delivered.
+
+    Args:
+        timeout_s: For all the calls that are under way, in seconds.
+    """
+    deadline = time.monotonic() + timeout_s
+    workers = [ticker._end() for ticker in list(_running)]  # noqa: SLF001
+    for worker in workers:
+        if worker is not None:
+            worker.join(max(0.0, deadline - time.monotonic()))

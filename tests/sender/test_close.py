@@ -84,6 +84,57 @@ def test_closing_keeps_to_its_time_on_a_slow_disk_and_counts_and_tells_what_is_l
     assert caplog.text.count("left undelivered") == lost
 
 
+def test_what_is_put_while_it_closes_is_delivered_or_refused_but_never_left() -> None:
+    taken: list[str] = []
+    outcomes: list[bool] = []
+
+    def take(kind: str, batch: Batch, timeout_s: float | None) -> None:
+        taken.extend(batch.texts())
+        if len(outcomes) < 3:
+            outcomes.append(sender.put(kind, f"{len(outcomes)}\n"))
+
+    sender = BatchSender("test", ["events"], take, LIMITS)
+    sender.put("events", "first\n")
+    sender.close(10)
+    assert outcomes == [True, False]  # by then it is shut
+    assert taken == ["first\n", "0\n"]
+    assert sender.counts["events"].delivered == 2
+    assert sender.counts["events"].dropped == sender.counts["events"].refused == 1
+
+
+BUSY_PROGRAM = """
+import atexit, os, sys, threading
+taken, accepted = [], []
+@atexit.register  # the first, and so the last that is called
+def tell():
+    os.write(1, f"{len(accepted)} {len(taken)}".encode())
+from wf_instrument.sender import BatchSender, SenderLimits
+from wf_instrument.ticker import Ticker
+def take(kind, batch, timeout_s):
+    taken.extend(batch.texts())
+sender = BatchSender("test", ["events"], take, SenderLimits(flush_interval_s=0.01))
+def put():
+    if sender.put("events", "1\\n"):
+        accepted.append(1)
+ticker = Ticker("busy", put, 0)
+ticker.start()
+threading.Event().wait(0.2)
+"""
+
+
+def test_at_the_end_of_the_interpreter_tickers_end_before_the_last_delivery() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", BUSY_PROGRAM],
+        check=True,
+        timeout=60,
+        capture_output=True,
+        text=True,
+    )
+    accepted, taken = map(int, done.stdout.split())
+    assert accepted == taken > 0
+    assert done.stderr == ""
+
+
 EXIT_PROGRAM = """
 import os, sys, threading
 from pathlib import Path

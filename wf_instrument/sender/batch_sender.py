@@ -29,6 +29,7 @@ from wf_instrument.sender.lanes import Lanes
 from wf_instrument.sender.limits import SenderLimits
 from wf_instrument.sender.spooler import Spooler
 from wf_instrument.sender.worker import Worker
+from wf_instrument.ticker import end_all_tickers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -53,6 +54,8 @@ _AT_ONCE: Final = 100
 _WRITE_RESERVE_S: Final = 2.0
 #: For writing to the spool, however little time there is to close.
 _LEAST_WRITE_S: Final = 0.5
+#: For calls of tickers that are under way when the interpreter ends.
+_TICKERS_TIMEOUT_S: Final = 1.0
 
 
 class BatchSender:
@@ -97,9 +100,9 @@ class BatchSender:
                 self._start()
 
     def _reset(self) -> None:
-        was_closed = self.is_closed if hasattr(self, "_lanes") else False
+        was_closed = self.is_shut if hasattr(self, "_lanes") else False
         self._lanes = Lanes({k: self._lane(k, size) for k, size in self._batch_sizes.items()})
-        self._lanes.is_closed = was_closed
+        self._lanes.is_shut = self._lanes.is_closed = was_closed
         # Also as attributes of their own: the way of every datum.
         self._lock = self._lanes.lock
         self._by_kind = self._lanes.by_kind
@@ -127,8 +130,13 @@ class BatchSender:
 
     @property
     def is_closed(self) -> bool:
-        """Whether `close` was called."""
+        """Whether `close` delivered what it could, and nothing is delivered any more."""
         return self._lanes.is_closed
+
+    @property
+    def is_shut(self) -> bool:
+        """Whether nothing is taken any more."""
+        return self._lanes.is_shut
 
     def put(self, kind: str, datum: str | bytes) -> bool:
         """Queue one datum; False when the buffer is full or the sender closed.
@@ -138,7 +146,7 @@ class BatchSender:
         """
         with self._lock:
             lane = self._by_kind[kind]
-            waiting = 0 if self._lanes.is_closed else lane.buffer.offer(datum)
+            waiting = 0 if self._lanes.is_shut else lane.buffer.offer(datum)
             if not waiting and self._block_s:
                 waiting = self._wait_for_room(lane, datum)
             if not waiting:
@@ -261,14 +269,20 @@ class BatchSender:
     def close(self, timeout_s: float) -> None:
         """Flush within `timeout_s`, then stop; what is left goes to the spool, or is dropped.
 
-        With a spool, part of the time is kept for writing to it, half a second at the least. A
-        second call does nothing.
+        What is put meanwhile is delivered too, until a first flush is over; from then on it is
+        refused. With a spool, part of the time is kept for writing to it, half a second at the
+        least. A second call does nothing.
         """
         if self.is_closed:
             return
         deadline = time.monotonic() + timeout_s
         flush_until = deadline - self.write_reserve_s(timeout_s)
-        self.flush(flush_until - time.monotonic())
+        is_flushed = self.flush(flush_until - time.monotonic())
+        with self._lanes.state:
+            self._lanes.is_shut = True
+            self._lanes.state.notify_all()
+        if is_flushed:  # what was put since it began
+            self.flush(flush_until - time.monotonic())
         with self._lanes.state:
             self._lanes.is_closed = True
             self._lanes.state.notify_all()
@@ -297,7 +311,7 @@ class BatchSender:
     def _put_some(self, kind: str, data: Sequence[str]) -> int:
         """Queue data as long as there is room; return how many were taken."""
         with self._lock:
-            if self._lanes.is_closed:
+            if self._lanes.is_shut:
                 return 0
             lane = self._by_kind[kind]
             taken = waiting = 0
@@ -323,13 +337,13 @@ class BatchSender:
         if len(datum) > lane.buffer.capacity_bytes:
             return 0  # it would never fit
         deadline = time.monotonic() + self._block_s
-        while not self.is_closed:
+        while not self.is_shut:
             self._rouse(lane)
             rest_s = deadline - time.monotonic()
             if rest_s <= 0:
                 break
             self._lanes.state.wait(rest_s)
-            waiting = 0 if self.is_closed else lane.buffer.offer(datum)
+            waiting = 0 if self.is_shut else lane.buffer.offer(datum)
             if waiting:
                 return waiting
         return 0
@@ -353,7 +367,7 @@ class BatchSender:
             f"full {lane.kind}",
             "%s: %s, %d %s dropped so far",
             self.name,
-            "closed" if self.is_closed else "buffer full",
+            "closed" if self.is_shut else "buffer full",
             lane.counts.dropped,
             lane.kind,
         )
@@ -377,10 +391,12 @@ _flushed_at_exit: weakref.WeakSet[BatchSender] = weakref.WeakSet()
 def _flush_at_exit() -> None:
     # Not closed: what its owner still puts, it still delivers. All share one deadline.
     deadline = time.monotonic() + EXIT_TIMEOUT_S
+    end_all_tickers(_TICKERS_TIMEOUT_S)  # so that what they put is put before the flush
     senders = [sender for sender in list(_flushed_at_exit) if not sender.is_closed]
     for sender in senders:
         flush_until = deadline - sender.write_reserve_s(EXIT_TIMEOUT_S)
-        sender.flush(max(0.0, flush_until - time.monotonic()))
+        if sender.flush(max(0.0, flush_until - time.monotonic())):
+            sender.flush(max(0.0, flush_until - time.monotonic()))  # what was put since it began
     deadline = max(deadline, time.monotonic() + _LEAST_WRITE_S)
     for sender in senders:
         sender.give_up(deadline)

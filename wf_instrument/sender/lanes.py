@@ -23,7 +23,8 @@ class Lanes:
 
     Attributes:
         state: Notified whenever something changed that a thread may wait for.
-        is_closed: Nothing is taken any more, and the threads end.
+        is_shut: Nothing is taken any more.
+        is_closed: Nothing is delivered any more either, and the threads end.
         is_flush_wanted: The worker is asked not to wait for its interval.
         flushing: How many calls wait for a flush just now.
         is_roused: The worker was woken since it began to wait.
@@ -34,6 +35,7 @@ class Lanes:
         self.lock = threading.RLock()
         self.state = threading.Condition(self.lock)
         self.by_kind = dict(lanes)
+        self.is_shut = False
         self.is_closed = False
         self.is_flush_wanted = False
         self.flushing = 0

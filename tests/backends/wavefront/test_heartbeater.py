@@ -141,3 +141,17 @@ def test_a_forked_child_beats_too_and_leaves_queued_tags_to_its_parent(
     ]
     os.close(reading)
     os.close(writing)
+
+
+def test_closing_the_client_ends_the_heartbeats_first(
+    receiver: LoopbackReceiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = WavefrontClient(receiver.url, enable_internal_metrics=False)
+    service = HeartbeaterService(client, TAGS, "flask", None, interval_s=0.0001)
+    client.flush_now()
+    client.close()
+    points = client.sender.counts["points"]
+    assert points.valid == points.delivered == len(receiver.lines())
+    assert points.dropped == 0
+    assert caplog.messages == []
+    service.close()

@@ -20,9 +20,12 @@ from wf_instrument.backends.wavefront import (
     WavefrontDirectClient,
     WavefrontMultiClient,
     WavefrontProxyClient,
+    WavefrontSpanReporter,
 )
 from wf_instrument.backends.wavefront.raw_connection import ProxyConnectionHandler
 from wf_instrument.errors import ConfigError, SendError
+from wf_instrument.identity import ApplicationTags
+from wf_instrument.tracing import WavefrontTracer
 from wf_instrument.tracing.span_data import SpanLog
 
 if TYPE_CHECKING:
@@ -315,3 +318,22 @@ def test_only_the_deprecated_clients_warn() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         WavefrontClient("http://127.0.0.1:1").close(0)
+
+
+@pytest.mark.parametrize("is_multi", [False, True])
+def test_closing_it_first_sends_the_spans_that_a_reporter_keeps(
+    receiver: LineReceiver, is_multi: bool
+) -> None:
+    with LineReceiver() as spans:
+        client: WavefrontProxyClient | WavefrontMultiClient = make_client(
+            receiver.port, receiver.port, spans.port
+        )
+        if is_multi:
+            client = WavefrontMultiClient().with_wavefront_sender(client)
+        reporter = WavefrontSpanReporter(client, source="host-1")
+        tracer = WavefrontTracer(reporter, ApplicationTags("a", "b"))
+        tracer.start_span("kept").finish()
+        client.close()
+        (line,) = spans.wait_for_lines(1)
+        assert line.startswith('"kept" source="host-1"')
+        tracer.close()

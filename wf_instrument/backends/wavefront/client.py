@@ -6,15 +6,15 @@ Threads: any; see `wf_instrument.sender.batch_sender`, which does the waiting an
 from __future__ import annotations
 
 import queue
-import weakref
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, Protocol, TypedDict, get_args
+from typing import TYPE_CHECKING, Final, Literal, TypedDict, get_args
 
 from wf_instrument.backends.wavefront.client_constants import ClientConstants
 from wf_instrument.backends.wavefront.client_metrics import ClientMetrics, auth_type_of
 from wf_instrument.backends.wavefront.event_lines import event_to_json, event_to_line_data
+from wf_instrument.backends.wavefront.feeders import Feeders
 from wf_instrument.backends.wavefront.limits import ValidationMode, Validator
 from wf_instrument.backends.wavefront.lines import (
     histogram_to_line_data,
@@ -28,7 +28,6 @@ from wf_instrument.backends.wavefront.span_lines import (
 from wf_instrument.backends.wavefront.text import is_blank, to_text
 from wf_instrument.backends.wavefront.texts import Texts
 from wf_instrument.errors import ConfigError, QueueFullError
-from wf_instrument.guard import guard
 from wf_instrument.identity import default_source
 from wf_instrument.metrics.delta_counter import DELTA_PREFIXES
 from wf_instrument.sender.batch_sender import BatchSender
@@ -40,11 +39,12 @@ if TYPE_CHECKING:
     import uuid
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from wf_instrument.backends.wavefront.feeders import Feeder
     from wf_instrument.sender.batch import Batch
     from wf_instrument.sender.transport import TokenSource
     from wf_instrument.tracing.span_data import SpanLog
 
-__all__ = ["ClientOptions", "Feeder", "OnFull", "WavefrontClient"]
+__all__ = ["ClientOptions", "OnFull", "WavefrontClient"]
 
 #: Kind to the `f=` of `/report`. Source: Wavefront SDK, `WAVEFRONT_*_FORMAT`.
 FORMATS: Final = {
@@ -59,13 +59,6 @@ _SHORTEST_INTERVAL_S: Final = 0.01
 
 #: What a full buffer means for the caller.
 OnFull = Literal["refuse", "block"]
-
-
-class Feeder(Protocol):
-    """Keeps data that are to be sent through a client."""
-
-    def hand_over(self) -> None:
-        """Send them."""
 
 
 class ClientOptions(TypedDict, total=False):
@@ -129,7 +122,7 @@ class WavefrontClient(ClientConstants):
             if not number >= 1:
                 raise ConfigError(f"{name} is {number!r}; give 1 or more")
         self.server = server
-        self._feeders: weakref.WeakSet[Feeder] = weakref.WeakSet()
+        self._feeders = Feeders()
         self.default_source = default_source()
         self.enable_internal_metrics = enable_internal_metrics
         metrics = ClientMetrics(self, auth_type_of(token)) if enable_internal_metrics else None
@@ -356,9 +349,7 @@ class WavefrontClient(ClientConstants):
     def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> None:
         """Deliver what waits within `timeout_s` and stop; a second call does nothing."""
         if not self.sender.is_closed:
-            for feeder in list(self._feeders):
-                with guard("wavefront.close"):
-                    feeder.hand_over()
+            self._feeders.hand_over()
         self.sender.close(timeout_s)
         self._transport.close()
 
@@ -375,7 +366,7 @@ class WavefrontClient(ClientConstants):
             raise self._full(kind)
 
     def _full(self, kind: str) -> QueueFullError:
-        state = "the client is closed" if self.sender.is_closed else f"buffer of {kind} is full"
+        state = "the client is closed" if self.sender.is_shut else f"buffer of {kind} is full"
         return QueueFullError(f"{state}; the newest datum was dropped")
 
     def _deliver(self, kind: str, batch: Batch, timeout_s: float | None) -> None:

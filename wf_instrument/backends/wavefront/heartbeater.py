@@ -39,7 +39,7 @@ class HeartbeaterService:
     """Sends `~component.heartbeat` 1.0 for each component, now and every five minutes.
 
     Args:
-        wavefront_client: Takes the points; not closed with the heartbeater.
+        wavefront_client: Takes the points; not closed with the heartbeater, which ends with it.
         application_tags: The application; its custom tags go with every beat.
         components: The name of a component, or several.
         source: Who reports; the client's default when None.
@@ -66,6 +66,10 @@ class HeartbeaterService:
         self._custom_tags: dict[tuple[tuple[str, str], ...], None] = {}
         reset_after_fork(self._custom_tags_reset)
         self._ticker = Ticker("wavefront.heartbeat", self._beat, interval_s, first_after_s=0.0)
+        # A client of the user's own making may lack the method.
+        feed_from = getattr(wavefront_client, "feed_from", None)
+        if feed_from is not None:
+            feed_from(self)
         self._ticker.start()
 
     def report_custom_tags(self, custom_tags_set: Mapping[str, str]) -> None:
@@ -80,6 +84,10 @@ class HeartbeaterService:
     def close(self) -> None:
         """Send no more heartbeats; a second call does nothing."""
         self._ticker.close()
+
+    def hand_over(self) -> None:
+        """Send no more heartbeats: the client is about to close."""
+        self.close()
 
     def _custom_tags_reset(self) -> None:
         self._custom_tags.clear()

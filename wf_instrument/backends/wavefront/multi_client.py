@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from wf_instrument.backends.wavefront.client import CLOSE_TIMEOUT_S
+from wf_instrument.backends.wavefront.feeders import Feeders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from wf_instrument.backends.wavefront.client import WavefrontClient
+    from wf_instrument.backends.wavefront.feeders import Feeder
     from wf_instrument.backends.wavefront.proxy_client import WavefrontProxyClient
     from wf_instrument.tracing.span_data import SpanLog
 
@@ -32,6 +34,7 @@ class WavefrontMultiClient:
 
     def __init__(self) -> None:
         self._clients: Final[list[WavefrontClient | WavefrontProxyClient]] = []
+        self._feeders = Feeders()
 
     def with_wavefront_sender(self, client: WavefrontClient | WavefrontProxyClient) -> Self:
         """Add a client; returns the multi client."""
@@ -152,9 +155,14 @@ class WavefrontMultiClient:
         """Return how many deliveries failed, over all clients."""
         return sum(client.get_failure_count() for client in self._clients)
 
+    def feed_from(self, feeder: Feeder) -> None:
+        """Have a feeder hand over what it keeps before the clients are closed here."""
+        self._feeders.add(feeder)
+
     def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> None:
         """Deliver what waits within `timeout_s` over all clients, and stop them."""
         deadline = time.monotonic() + timeout_s
+        self._feeders.hand_over()
         self._each(lambda client: client.close(max(0.0, deadline - time.monotonic())))
 
     def _each(self, call: Callable[[WavefrontClient | WavefrontProxyClient], None]) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from wf_instrument._version import __version__
 from wf_instrument.backends.wavefront.event_lines import event_to_line_data
+from wf_instrument.backends.wavefront.feeders import Feeders
 from wf_instrument.backends.wavefront.lines import (
     histogram_to_line_data,
     is_change,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from uuid import UUID
 
+    from wf_instrument.backends.wavefront.feeders import Feeder
     from wf_instrument.tracing.span_data import SpanLog
 
 __all__ = ["WavefrontProxyClient"]
@@ -87,6 +89,7 @@ class WavefrontProxyClient:
         self.default_source = default_source()
         self._log = RateLimitedLog(log)
         self._is_closed = False
+        self._feeders = Feeders()
         self._internal: _InternalSender | None = None
         self._registry: WavefrontSdkMetricsRegistry | None = None
         if enable_internal_metrics and metrics_port is not None:
@@ -252,8 +255,14 @@ class WavefrontProxyClient:
         """Return how many sends failed, over all kinds."""
         return sum(handler.get_failure_count() for handler in self._handlers.values())
 
+    def feed_from(self, feeder: Feeder) -> None:
+        """Have a feeder hand over what it keeps before the client closes."""
+        self._feeders.add(feeder)
+
     def close(self, timeout_s: float | None = None) -> None:
         """Close the connections; what is sent afterwards is dropped. A second call does nothing."""
+        if not self._is_closed:
+            self._feeders.hand_over()
         self._is_closed = True
         if self._registry is not None:
             self._registry.close(timeout_s)
