@@ -366,9 +366,7 @@ def test_a_buffer_that_fills_during_a_long_delivery_is_spooled(tmp_path: Path) -
         assert sender.put("points", f"{number}\n")
     assert is_delivering.wait(10)
     for number in range(5, 100):
-        deadline = time.monotonic() + 10
-        while sender.remaining_capacity("points") == 0 and time.monotonic() < deadline:
-            time.sleep(0.001)
+        wait_until(lambda: sender.remaining_capacity("points") > 0, sender)
         assert sender.put("points", f"{number}\n")
     go_on.set()
     sender.close(10)
