@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -81,6 +82,23 @@ def test_a_torn_or_damaged_file_is_never_read_as_data(
         except SpoolError:
             return
     assert data == batch.texts()  # the damage was in the white space of the first line
+
+
+FIRST_LINE = (
+    '{{"format": "wf-instrument-spool-1", "count": 1, "packed_bytes": {}, "checksum": 1,'
+    ' "lengths_bytes": 4, "unpacked_bytes": 9}}'
+)
+
+
+@pytest.mark.parametrize("number", ["1e999", "2e15", "1e3", "7.0", "-1", "99999999999", "null"])
+def test_a_first_line_is_believed_only_with_whole_numbers_that_can_be_true(number: str) -> None:
+    with pytest.raises(SpoolError, match="first line that cannot be true"):
+        read_header(BytesIO(FIRST_LINE.format(number).encode() + b"\n"))
+
+
+def test_a_first_line_of_brackets_is_no_first_line() -> None:
+    with pytest.raises(SpoolError, match="no readable first line"):
+        read_header(BytesIO(b"[" * 998 + b"\n"))
 
 
 def test_batches_come_out_in_the_order_they_went_in(tmp_path: Path) -> None:

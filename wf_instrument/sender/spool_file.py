@@ -24,6 +24,8 @@ _FORMAT: Final = "wf-instrument-spool-1"
 _MAX_HEADER: Final = 1000
 #: A batch that claims to be larger unpacked was not written here.
 _MAX_UNPACKED: Final = 256 * 1024 * 1024
+#: Of any number in the first line: that of a checksum. What is read is in memory at once.
+_MAX_NUMBER: Final = (1 << 32) - 1
 _LEVEL: Final = 1
 
 
@@ -82,10 +84,12 @@ def read_header(file: BinaryIO) -> SpoolHeader:
         fields = json.loads(line)
         if not line.endswith(b"\n") or fields.pop("format") != _FORMAT:
             raise SpoolError("a file of the spool has another format")
-        header = SpoolHeader(**{name: int(value) for name, value in fields.items()})
-    except (ValueError, TypeError, KeyError, AttributeError) as exc:
+        header = SpoolHeader(**fields)
+    # Deep brackets are a RecursionError.
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as exc:
         raise SpoolError("a file of the spool has no readable first line") from exc
-    if min(header.count, header.packed_bytes, header.lengths_bytes, header.unpacked_bytes) < 0:
+    # A number with a damaged digit may be one with an exponent.
+    if not all(type(value) is int and 0 <= value <= _MAX_NUMBER for value in fields.values()):
         raise SpoolError("a file of the spool has a first line that cannot be true")
     return header
 

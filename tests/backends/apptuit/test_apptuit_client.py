@@ -314,7 +314,18 @@ def test_400_tells_which_points_were_refused() -> None:
     )
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"<html>", b'{"success": "x"}', b"[1]", b"\xff"])
+NO_COUNTS = [
+    b"",
+    b"{}",
+    b"<html>",
+    b'{"success": "x"}',
+    b'{"success": 1e999, "failed": 1}',
+    b"[1]",
+    b"\xff",
+]
+
+
+@pytest.mark.parametrize("body", NO_COUNTS)
 def test_400_of_any_other_form_is_a_send_exception(body: bytes) -> None:
     with ApptuitService([Answer(400, body=body)]) as service:
         error = failed(client_of(service))

@@ -180,6 +180,13 @@ def test_a_page_of_another_form_is_told(
         list(api.list_metrics())
 
 
+def test_a_page_that_counts_to_infinity_is_the_last(
+    service: LibratoService, api: LibratoConnection
+) -> None:
+    service.fail(200, body={"query": {"found": math.inf, "length": math.nan}, "metrics": []})
+    assert list(api.list_metrics()) == []
+
+
 def test_a_metric_is_read_as_what_it_is(service: LibratoService, api: LibratoConnection) -> None:
     api.submit("t", 10, description="at home", measure_time=100)
     api.submit("t", 11, source="sf", measure_time=100)

@@ -216,6 +216,7 @@ def test_what_people_write_is_understood(line: str, read: object) -> None:
         ("@Event 1 2", "begins with @Event"),
         ("@Event a 2 name", "no whole number"),
         ("{}", "JSON object"),
+        ('{"logs": [{"timestamp": 1e999, "fields": {}}]}', "JSON object"),
         ('{"traceId": "x", "spanId": "y", "logs": []}', "no UUID"),
     ],
 )

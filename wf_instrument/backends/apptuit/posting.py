@@ -104,7 +104,8 @@ def partial_failure(answer: HttpAnswer) -> PartialFailure | None:
         told = json.loads(answer.body)
         success, failed = int(told["success"]), int(told["failed"])
         errors = told.get("errors") or []
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    # `int` of what is infinite in JSON is an OverflowError.
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None
     return PartialFailure(success, failed, errors if isinstance(errors, list) else [errors])
 

@@ -112,5 +112,5 @@ class Listing(Generic[_T]):
 def _number(value: object, default: int) -> int:
     try:
         return int(value)  # type: ignore[call-overload,no-any-return]  # None raises
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # the last is of what is infinite in JSON
         return default

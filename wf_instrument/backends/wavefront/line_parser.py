@@ -35,6 +35,15 @@ _SPACE: Final = re.compile(r"\s*")
 _ESCAPED_QUOTES: Final = re.compile(r'(\\+)(")|(\\+)$')
 _DECIMAL: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _WHOLE: Final = re.compile(r"-?\d{1,18}", re.ASCII)
+#: What reading JSON of any form raises; `int` of a number that is infinite in it, the second.
+_UNREADABLE: Final = (
+    ValueError,
+    OverflowError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    RecursionError,
+)
 
 
 Tags = tuple[tuple[str, str], ...]
@@ -174,7 +183,7 @@ def _span_log(text: str) -> SpanLogDatum:
             for log in data["logs"]
         )
         trace_id, span_id = str(data["traceId"]), str(data["spanId"])
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as exc:
+    except _UNREADABLE as exc:
         raise ValueError("a span log is a JSON object with traceId, spanId and logs") from exc
     return SpanLogDatum(_uuid(trace_id, "traceId"), _uuid(span_id, "spanId"), logs)
 
