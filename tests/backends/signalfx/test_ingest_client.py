@@ -96,15 +96,18 @@ def test_json_bodies_group_points_by_kind_and_keep_further_keys(service: SignalF
 
 
 @pytest.mark.parametrize(
-    ("batch_size", "sizes"), [(300, [300, 300, 100]), (350, [350, 350]), (0, [1] * 700)]
+    ("batch_size", "size", "least", "most"),
+    [(300, 300, 3, 10), (350, 350, 2, 10), (0, 1, 700, 700)],
 )
 @pytest.mark.slow
-def test_a_request_carries_no_more_than_a_batch(
-    service: SignalFxService, batch_size: int, sizes: list[int]
+def test_a_request_carries_no_more_than_a_batch_and_rarely_less(
+    service: SignalFxService, batch_size: int, size: int, least: int, most: int
 ) -> None:
     with ProtoBufSignalFxIngestClient("T", service.url, batch_size=batch_size) as client:
         client.send(gauges=gauges(*range(700)))
-    assert sorted((len(one.points) for one in service.asked), reverse=True) == sizes
+    assert max(len(one.points) for one in service.asked) == size
+    # What waits when a batch has left goes with it, however little it is.
+    assert least <= len(service.asked) <= most
     assert service.values() == list(range(700))
 
 
