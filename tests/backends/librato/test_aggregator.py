@@ -121,7 +121,8 @@ def test_after_a_failure_only_the_rest_is_sent_again_with_its_time(
     aggregator.add("m", 1)
     aggregator.add_tagged("t", 1)
     service.fail(503, when=lambda call: call.path == "measurements")
-    with pytest.raises(exceptions.ServerError) as caught:
+    # The deadline may fall into a try, whose answer is then not waited for.
+    with pytest.raises((exceptions.ServerError, exceptions.TimedOut)) as caught:
         aggregator.submit()
     assert caught.value.delivery is not None
     assert (caught.value.delivery.delivered, caught.value.delivery.waiting) == (1, 1)

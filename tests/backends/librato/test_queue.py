@@ -171,7 +171,8 @@ def test_what_was_delivered_before_a_stubborn_503_is_told_and_not_sent_again(
 
     service.fail(503, when=is_second, body={"errors": {"request": ["Maintenance"]}})
     begun = time.monotonic()
-    with pytest.raises(exceptions.ServerError) as caught:
+    # The deadline may fall into a try, whose answer is then not waited for.
+    with pytest.raises((exceptions.ServerError, exceptions.TimedOut)) as caught:
         queue.submit()
     assert time.monotonic() - begun < 8
     delivery = caught.value.delivery
