@@ -11,7 +11,7 @@ from typing import Protocol
 
 from wf_instrument.guard import guard
 
-__all__ = ["Feeder", "Feeders"]
+__all__ = ["Feeder", "Feeders", "feed"]
 
 
 class Feeder(Protocol):
@@ -19,6 +19,13 @@ class Feeder(Protocol):
 
     def hand_over(self) -> None:
         """Send them: the client is about to close."""
+
+
+def feed(client: object, feeder: Feeder) -> None:
+    """Have a client ask a feeder before it closes; one of the user's own making may not ask."""
+    feed_from = getattr(client, "feed_from", None)
+    if feed_from is not None:
+        feed_from(feeder)
 
 
 class Feeders:

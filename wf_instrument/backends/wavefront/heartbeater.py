@@ -12,6 +12,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from wf_instrument.backends.wavefront.feeders import feed
 from wf_instrument.errors import QueueFullError, SendError
 from wf_instrument.forking import reset_after_fork
 from wf_instrument.guard import RateLimitedLog, guard
@@ -66,10 +67,7 @@ class HeartbeaterService:
         self._custom_tags: dict[tuple[tuple[str, str], ...], None] = {}
         reset_after_fork(self._custom_tags_reset)
         self._ticker = Ticker("wavefront.heartbeat", self._beat, interval_s, first_after_s=0.0)
-        # A client of the user's own making may lack the method.
-        feed_from = getattr(wavefront_client, "feed_from", None)
-        if feed_from is not None:
-            feed_from(self)
+        feed(wavefront_client, self)
         self._ticker.start()
 
     def report_custom_tags(self, custom_tags_set: Mapping[str, str]) -> None:

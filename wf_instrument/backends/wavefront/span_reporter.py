@@ -19,6 +19,7 @@ import weakref
 from typing import TYPE_CHECKING, Final
 
 from wf_instrument._version import __version__
+from wf_instrument.backends.wavefront.feeders import feed
 from wf_instrument.backends.wavefront.red_reporter import RedReporter
 from wf_instrument.backends.wavefront.request_reporter import send_span_data
 from wf_instrument.backends.wavefront.version_value import get_sem_ver_value
@@ -74,10 +75,7 @@ class WavefrontSpanReporter:
         self._reset()
         reset_after_fork(self._reset)
         self._report_internally()
-        # A client of the user's own making may lack the method.
-        feed_from = getattr(client, "feed_from", None)
-        if feed_from is not None:
-            feed_from(self)
+        feed(client, self)
         _flushed_at_exit.add(self)
 
     def _reset(self) -> None:
