@@ -113,12 +113,15 @@ from wf_instrument.ticker import Ticker
 def take(kind, batch, timeout_s):
     taken.extend(batch.texts())
 sender = BatchSender("test", ["events"], take, SenderLimits(flush_interval_s=0.01))
+is_busy = threading.Event()
 def put():
     if sender.put("events", "1\\n"):
         accepted.append(1)
+    if taken:
+        is_busy.set()
 ticker = Ticker("busy", put, 0)
 ticker.start()
-threading.Event().wait(0.2)
+is_busy.wait(30)
 """
 
 
